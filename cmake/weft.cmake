@@ -1,0 +1,94 @@
+# The build's own vocabulary: weft_sources(), weft_test(), and the two interface targets they use.
+include(CheckCXXCompilerFlag)
+
+# Options that user code has to be compiled with as well.
+set(WEFT_PUBLIC_OPTIONS "")
+check_cxx_compiler_flag(-fstack-clash-protection WEFT_HAS_STACK_CLASH_PROTECTION)
+if(WEFT_HAS_STACK_CLASH_PROTECTION)
+  list(APPEND WEFT_PUBLIC_OPTIONS -fstack-clash-protection)
+endif()
+
+set(WEFT_SANITIZE_OPTIONS "")
+if(WEFT_SANITIZE STREQUAL "address")
+  set(WEFT_SANITIZE_OPTIONS -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(WEFT_SANITIZE STREQUAL "thread")
+  set(WEFT_SANITIZE_OPTIONS -fsanitize=thread)
+elseif(WEFT_SANITIZE)
+  message(FATAL_ERROR "WEFT_SANITIZE is '${WEFT_SANITIZE}': use address, thread or nothing")
+endif()
+if(NOT WEFT_SWITCH MATCHES "^(asm|ucontext)$")
+  message(FATAL_ERROR "WEFT_SWITCH is '${WEFT_SWITCH}': use asm or ucontext")
+endif()
+list(APPEND WEFT_PUBLIC_OPTIONS ${WEFT_SANITIZE_OPTIONS})
+
+# weft_flags: how everything in this repository is compiled. Warnings are errors here, but not for
+# whoever builds weft inside a project of their own with another compiler.
+add_library(weft_flags INTERFACE)
+target_compile_features(weft_flags INTERFACE cxx_std_23)
+target_compile_options(
+  weft_flags INTERFACE -fno-omit-frame-pointer
+                       $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wconversion>)
+if(PROJECT_IS_TOP_LEVEL)
+  target_compile_options(weft_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+
+# weft_internal: what the library's own sources and their tests see: src/, and the checks of lock
+# ranks, which change inline code and so must agree between the two.
+add_library(weft_internal INTERFACE)
+target_include_directories(weft_internal INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_definitions(
+  weft_internal INTERFACE $<$<OR:$<CONFIG:Debug>,$<BOOL:${WEFT_SANITIZE}>>:WEFT_CHECK_RANKS>)
+
+# weft_sources(a.cc ...): adds sources of the current directory to the library.
+function(weft_sources)
+  list(TRANSFORM ARGV PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  target_sources(weft PRIVATE ${ARGV})
+endfunction()
+
+# weft_find_gtest: Debian's GoogleTest, compiled here when it is not there for the target's CPU.
+macro(weft_find_gtest)
+  if(CMAKE_CROSSCOMPILING)
+    add_subdirectory(/usr/src/googletest ${PROJECT_BINARY_DIR}/googletest EXCLUDE_FROM_ALL SYSTEM)
+  else()
+    find_package(GTest REQUIRED)
+  endif()
+endmacro()
+
+# weft_test(NAME a_test.cc ... [LIBS ...]): one GoogleTest binary, one entry for ctest. Under src/
+# and tests/ it sees the library's internals; elsewhere only what an installed weft offers.
+function(weft_test name)
+  if(NOT WEFT_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(
+    ${name} PRIVATE weft::weft weft_flags ${arg_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
+  file(RELATIVE_PATH where ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  if(where MATCHES "^(src|tests)(/|$)")
+    target_link_libraries(${name} PRIVATE weft_internal)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_property(GLOBAL APPEND PROPERTY WEFT_TEST_NAMES ${name})
+endfunction()
+
+# weft_write_test_list: tests.txt in the build directory, a line "name path" per test binary; ./dev
+# reads it.
+function(weft_write_test_list)
+  get_property(names GLOBAL PROPERTY WEFT_TEST_NAMES)
+  set(lines "")
+  foreach(name IN LISTS names)
+    string(APPEND lines "${name} $<TARGET_FILE:${name}>\n")
+  endforeach()
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests.txt CONTENT "${lines}")
+endfunction()
+
+# weft_add_directories(dir ...): adds those that have something to build.
+function(weft_add_directories)
+  foreach(dir IN LISTS ARGV)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/CMakeLists.txt)
+      add_subdirectory(${dir})
+    endif()
+  endforeach()
+endfunction()
