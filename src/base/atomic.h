@@ -1,0 +1,38 @@
+#pragma once
+
+// atomic: the one door to atomics. Everything in the runtime names base::atomic, so that a model checker can put its
+// own type here and enumerate interleavings. Orders are always written out: there is no implicit seq_cst in the tree.
+
+#include <atomic>
+
+namespace weft::base {
+
+template <class T>
+using atomic = std::atomic<T>;
+
+using order = std::memory_order;
+inline constexpr order relaxed = std::memory_order_relaxed;
+inline constexpr order acquire = std::memory_order_acquire;
+inline constexpr order release = std::memory_order_release;
+inline constexpr order acq_rel = std::memory_order_acq_rel;
+inline constexpr order seq_cst = std::memory_order_seq_cst;
+
+// thread_fence: ThreadSanitizer does not understand stand-alone fences; callers that need one for correctness under it use
+// a read-modify-write instead (see the run queue).
+inline void thread_fence(order o) noexcept { std::atomic_thread_fence(o); }
+
+// compiler_barrier: orders nothing in the CPU; keeps the compiler from moving accesses over it.
+inline void compiler_barrier() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+// cpu_relax: tells the CPU that this is a spin loop.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#else
+  compiler_barrier();
+#endif
+}
+
+}  // namespace weft::base
