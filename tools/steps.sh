@@ -1,0 +1,96 @@
+# steps: what ./dev test and ./dev soak run, in order. Sourced by ./dev, whose step(), suite() and
+# skip() run and count them.
+
+suite_seconds=300
+
+# suite_names: every test binary the tree defines, read from the CMake files.
+suite_names() {
+  grep -rhoE 'weft_test\([a-z_0-9]+' --include=CMakeLists.txt src apps tests | sed 's/.*(//' | sort -u
+}
+
+# suites_but SUITE...: all but these.
+suites_but() { suite_names | grep -vxF "$(printf '%s\n' "$@")"; }
+
+# processors_of SUITE: the schedulers' suites run on one, two and more processors.
+processors_of() {
+  case $1 in
+    weft_sched_test | weft_sync_test) echo 1 2 4 ;;
+    *) echo default ;;
+  esac
+}
+
+# sanitizer_environment PRESET
+sanitizer_environment() {
+  case $1 in
+    asan) echo "ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1" ;;
+    tsan)
+      echo "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allow_addr2line=1:suppressions=$PWD/tools/tsan.supp"
+      ;;
+  esac
+}
+
+# build_suites PRESET SUITE...: one step; binaries that could not be brought up to date are removed,
+# so that a stale one cannot pass.
+build_suites() {
+  local preset=$1 name="build $1" start=$SECONDS target targets=()
+  shift
+  [ ${#words[@]} -gt 0 ] && targets=("$@")
+  if limited 1500 "$(log_of "$name")" ./dev build "$preset" "${targets[@]}"; then
+    report "$name" 1 0 $((SECONDS - start))
+    return
+  fi
+  report "$name" 0 1 $((SECONDS - start))
+  for target in "$@"; do
+    [ "$(ninja -n -C "build/$preset" "$target" 2>/dev/null | tail -n 1)" = "ninja: no work to do." ] ||
+      rm -f "$(binary_of "$preset" "$target")"
+  done
+}
+
+binary_of() { awk -v name="$2" '$1 == name { print $2 }' "build/$1/tests.txt" 2>/dev/null; }
+
+# run_preset PRESET LABEL SUITES [VARIABLE=VALUE... COMMAND...]: builds the preset and runs those of SUITES
+# ("all", or names) that the command line selects, with LABEL before each step's name. What follows
+# goes before the binary: variables, then perhaps an emulator.
+run_preset() {
+  local preset=$1 label=$2 names=$3 procs name wanted=() runs=() extra
+  shift 3
+  [ "$names" = all ] && names=$(suite_names)
+  for name in $names; do
+    for procs in $(processors_of "$name"); do
+      local run="$label $name"
+      [ "$procs" = default ] || run+=" P=$procs"
+      selected "$run" && runs+=("$run") && wanted+=("$name $procs")
+    done
+  done
+  [ ${#runs[@]} -gt 0 ] || return 0
+  build_suites "$preset" $(printf '%s\n' "${wanted[@]}" | cut -d' ' -f1 | sort -u)
+  local i
+  for i in "${!runs[@]}"; do
+    read -r name procs <<<"${wanted[i]}"
+    extra=($(sanitizer_environment "$preset"))
+    [ "$procs" = default ] || extra+=("WEFT_MAXPROCS=$procs")
+    suite "${runs[i]}" "$(binary_of "$preset" "$name")" "$suite_seconds" "${extra[@]}" "$@"
+  done
+}
+
+steps_default() {
+  step "check" 600 tools/check
+  step "check self-test" 300 tools/check --self-test
+  run_preset release release all
+  run_preset asan asan all
+  run_preset tsan tsan all
+  step "install" 900 tests/install/run
+}
+
+steps_all() {
+  local guard machine_suites="weft_arch_test weft_stack_test weft_sched_test"
+  run_preset clang clang all
+  run_preset ucontext ucontext all
+  run_preset release poll "$(suites_but weft_arch_test weft_stack_test weft_base_test)" WEFT_POLLER=poll
+  run_preset asan "asan poll" "weft_poll_test weft_net_test" WEFT_POLLER=poll
+  for guard in install mprotect canary; do
+    run_preset release "guard=$guard" "weft_stack_test weft_sched_test weft_sync_test" \
+      WEFT_STACK_GUARD=$guard
+  done
+  run_preset aarch64 aarch64 "$machine_suites" qemu-aarch64 -L /usr/aarch64-linux-gnu
+}
