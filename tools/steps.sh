@@ -76,6 +76,7 @@ run_preset() {
 steps_default() {
   step "check" 600 tools/check
   step "check self-test" 300 tools/check --self-test
+  step "dev self-test" 300 tests/dev/run
   run_preset release release all
   run_preset asan asan all
   run_preset tsan tsan all
