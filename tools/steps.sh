@@ -1,7 +1,7 @@
 # steps: what ./dev test and ./dev soak run, in order. Sourced by ./dev, whose step(), suite() and
 # skip() run and count them.
 
-suite_seconds=300
+suite_seconds=300 stress_repeats=20
 
 # suite_names: every test binary the tree defines, read from the CMake files.
 suite_names() {
@@ -83,15 +83,57 @@ steps_default() {
   step "install" 900 tests/install/run
 }
 
+# emulator: runs an aarch64 binary here.
+emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
+
 steps_all() {
-  local guard machine_suites="weft_arch_test weft_stack_test weft_sched_test"
+  local guard guarded="weft_stack_test weft_sched_test weft_sync_test"
   run_preset clang clang all
   run_preset ucontext ucontext all
-  run_preset release poll "$(suites_but weft_arch_test weft_stack_test weft_base_test)" WEFT_POLLER=poll
+  run_preset release poll "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_POLLER=poll
   run_preset asan "asan poll" "weft_poll_test weft_net_test" WEFT_POLLER=poll
   for guard in install mprotect canary; do
-    run_preset release "guard=$guard" "weft_stack_test weft_sched_test weft_sync_test" \
-      WEFT_STACK_GUARD=$guard
+    if [ $guard = install ] && ! kernel_has_guard_install; then
+      skip "guard=install" "Linux $(uname -r) has no MADV_GUARD_INSTALL (6.13 and later have)"
+      continue
+    fi
+    run_preset release "guard=$guard" "$guarded" WEFT_STACK_GUARD=$guard
   done
-  run_preset aarch64 aarch64 "$machine_suites" qemu-aarch64 -L /usr/aarch64-linux-gnu
+  run_preset aarch64 aarch64 "weft_arch_test weft_stack_test weft_sched_test" "${emulator[@]}"
+  step "models" 1200 tests/model/run
+  steps_stress
+}
+
+kernel_has_guard_install() {
+  [ "$(printf '%s\n' 6.13 "$(uname -r)" | sort -V | head -n 1)" = 6.13 ]
+}
+
+# steps_stress: the suites with most races in them, many times, in random order, on more processors
+# than there are.
+steps_stress() {
+  local preset name procs
+  for preset in release tsan; do
+    for name in weft_sched_test weft_sync_test weft_net_test; do
+      for procs in 2 8; do
+        step "stress $preset $name P=$procs" 900 env $(sanitizer_environment $preset) WEFT_MAXPROCS=$procs \
+          "$(binary_of $preset $name)" --gtest_repeat=$stress_repeats --gtest_shuffle --gtest_brief=1
+      done
+    done
+  done
+}
+
+# steps_soak UNTIL: every suite under release, asan and tsan in random order, until $SECONDS is UNTIL.
+steps_soak() {
+  local preset name round=0
+  for preset in release asan tsan; do build_suites $preset $(suite_names); done
+  while [ "$SECONDS" -lt "$1" ]; do
+    round=$((round + 1))
+    for preset in release asan tsan; do
+      for name in $(suite_names); do
+        [ "$SECONDS" -lt "$1" ] || return 0
+        step "soak $round $preset $name" $suite_seconds env $(sanitizer_environment $preset) \
+          "$(binary_of $preset "$name")" --gtest_shuffle --gtest_brief=1
+      done
+    done
+  done
 }
