@@ -366,6 +366,8 @@ class allocator {
         sanitizer::register_root(record.low, static_cast<std::size_t>(record.high - record.low));
     }
     if (sanitizer::finds_leaks && abandoned) return;
+    // The tool's own notes would outlive the mapping, and accuse whoever gets these addresses next.
+    sanitizer::forget_frames(s.pages, s.bytes);
     unmap_pages(s.pages, s.bytes);
     protect_budget::give(protections);
   }
