@@ -89,6 +89,7 @@ emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 steps_all() {
   local guard guarded="weft_stack_test weft_sched_test weft_sync_test"
   run_preset clang clang all
+  step "tidy" 1200 tools/tidy build/clang
   run_preset ucontext ucontext all
   run_preset release poll "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_POLLER=poll
   run_preset asan "asan poll" "weft_poll_test weft_net_test" WEFT_POLLER=poll
