@@ -1,0 +1,116 @@
+// The public functions of go.h and runtime.h: the gate, and the scheduler behind it.
+
+#include <weft/error.h>
+#include <weft/go.h>
+#include <weft/runtime.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "sched/environment.h"
+#include "sched/gate.h"
+#include "sched/inspect.h"
+#include "sched/scheduler.h"
+
+namespace weft {
+namespace {
+
+static_assert(detail::closure_inline_size == sched::closure_size);
+
+std::size_t round_stack_size(std::size_t asked) noexcept {
+  if (asked == 0) return sched::default_stack_size;
+  std::size_t size = 2 * stack::guard_size;
+  while (size < asked) size *= 2;
+  return size;
+}
+
+sched::spawn_request request_of(const go_options& options, const std::source_location& site) noexcept {
+  return {options.name, round_stack_size(options.stack_size), site.file_name(), site.function_name(), site.line()};
+}
+
+}  // namespace
+
+namespace detail {
+
+pending_goroutine make_goroutine(const go_options& options, const std::source_location& site) {
+  sched::scheduler* s = sched::current_scheduler();
+  if (s == nullptr) s = sched::only_scheduler();
+  if (s == nullptr) throw misuse_error("go: no runtime is running here (call it inside weft::run)");
+  const sched::gate inside;
+  sched::goroutine* g = s->make(request_of(options, site));
+  return {g, g->closure};
+}
+
+void start_goroutine(const pending_goroutine& pending, void (*invoke)(void*)) noexcept {
+  const sched::gate inside;
+  auto& g = *static_cast<sched::goroutine*>(pending.record);
+  g.invoke = invoke;
+  g.owner->start(g);
+}
+
+void enter_blocking() noexcept {
+  if (!in_goroutine()) return;
+  const sched::gate inside;
+  sched::scheduler::begin_blocking(*sched::current_machine());
+}
+
+void leave_blocking() noexcept {
+  if (!in_goroutine()) return;
+  const sched::gate inside;
+  sched::scheduler::end_blocking(*sched::current_machine());
+}
+
+void run_runtime(const run_options& options, void (*invoke)(void*), void* closure, const std::source_location& site) {
+  if (in_goroutine()) throw misuse_error("run: called from a goroutine");
+  if (options.sigquit != sigquit_action::leave) sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
+  auto s = std::make_unique<sched::scheduler>(sched::scheduler_options{options.max_procs});
+  s->run(invoke, closure, request_of({}, site));
+  if (s->out_count() == 0) return;
+  if (std::getenv("WEFT_REPORT") != nullptr) {
+    std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n", s->out_count());
+  }
+  // Leaked on purpose: they may still touch it.
+  static_cast<void>(s.release());
+}
+
+void exit_process(int status) noexcept {
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
+}  // namespace detail
+
+void yield() noexcept {
+  if (!in_goroutine()) {
+    std::this_thread::yield();
+    return;
+  }
+  const sched::gate inside;
+  sched::scheduler::yield_current(*sched::current_machine());
+}
+
+unsigned max_procs() noexcept {
+  if (const sched::scheduler* s = sched::current_scheduler()) return s->max_procs();
+  return sched::choose_max_procs(0);
+}
+
+std::size_t goroutine_count() noexcept {
+  const sched::scheduler* s = sched::current_scheduler();
+  if (s == nullptr) s = sched::only_scheduler();
+  if (s == nullptr) return 0;
+  const sched::gate inside;
+  return static_cast<std::size_t>(s->goroutine_count());
+}
+
+bool in_goroutine() noexcept { return sched::current_goroutine() != nullptr; }
+
+void list_goroutines() noexcept { sched::list_goroutines(); }
+
+}  // namespace weft

@@ -1,0 +1,283 @@
+// dispatch: from one goroutine to the next.
+//
+// A goroutine that parks picks the next one itself and switches straight to it; only when nothing is at hand does it go
+// to the machine's home stack, which looks elsewhere and sleeps. What must happen after a goroutine has left its stack - commit
+// its park, queue it, free it - is deferred to the next stack: from that moment on others may run it.
+//
+// A stack is bound when a goroutine first runs. When one ends and the next has not started yet, it starts on the same
+// stack, without a switch.
+//
+// I1  Between two switches a machine runs one goroutine; machine::current names it; on the home stack it is null.
+// I2  Whoever switches away sets the deferred action first; whoever arrives runs it first (finish_switch).
+// I3  The C++ runtime's exception globals belong to the goroutine: saved at leaving, restored at arriving.
+
+#include <cstdio>
+
+#include "base/assert.h"
+#include "sched/environment.h"
+#include "sched/scheduler.h"
+#include "sched/trace.h"
+
+namespace weft::sched {
+namespace {
+
+constexpr std::uint32_t fair_every = 61;    // Go's number: prime, so that it meets no period of the program
+constexpr std::uint32_t timers_every = 16;  // dispatches between two looks at the clock while timers are armed
+// young_budget: dispatches from young until the rest of it lets the roots go first.
+constexpr std::uint32_t young_budget = 64;
+
+[[noreturn]] void smashed(const goroutine& g) noexcept {
+  char text[160];
+  std::snprintf(text, sizeof text, "goroutine %llu: stack overflow (started at %s:%u; raise go_options::stack_size)",
+                static_cast<unsigned long long>(g.id), g.site_file, g.site_line);
+  base::fatal(text);
+}
+
+// run_body: an exception that leaves the closure meets this noexcept and ends the process with the stack still standing.
+void run_body(goroutine& g) noexcept { g.invoke(g.closure); }
+
+}  // namespace
+
+void scheduler::bind(machine& m, goroutine& g) noexcept {
+  if (g.stack != nullptr) return;
+  g.stack = take_stack(m, g.stack_size);
+  const auto size = static_cast<std::size_t>(g.stack->high - g.stack->low);
+  arch::sanitizer::forget_frames(g.stack->low, size);
+  if (g.stack->fiber == nullptr) g.stack->fiber = arch::sanitizer::create_fiber();
+  g.context = arch::make_context(g.stack->low, g.stack->high, goroutine_entry);
+}
+
+// switch_away: leaves `from` for `next`, or for the home stack when null. Returns when somebody resumes `from`.
+void scheduler::switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept {
+  if (!stack::canary_intact(*from.stack)) smashed(from);
+  from.eh = *m.eh;
+  arch::context to;
+  arch::sanitizer::stack_range range;
+  void* fiber = nullptr;
+  if (next != nullptr) {
+    m.owner->bind(m, *next);
+    if (next->current_phase() == phase::runnable) next->to_running();
+    next->last_machine = &m;
+    *m.eh = next->eh;
+    m.current = next;
+    to = next->context;
+    range = {next->stack->low, static_cast<std::size_t>(next->stack->high - next->stack->low)};
+    fiber = next->stack->fiber;
+    trace::dispatched(*next);
+  } else {
+    *m.eh = {};
+    m.current = nullptr;
+    to = m.home;
+    range = m.home_stack;
+    fiber = m.home_fiber;
+  }
+  arch::sanitizer::fiber_save save;
+  arch::sanitizer::before_switch(save, range.low, range.size, fiber, dying);
+  arch::switch_context(&from.context, to, nullptr);
+  arch::sanitizer::after_switch(save);
+  finish_switch();
+}
+
+// run_from_home: the same, from the machine's own stack.
+void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
+  bind(m, g);
+  if (g.current_phase() == phase::runnable) g.to_running();
+  g.last_machine = &m;
+  *m.eh = g.eh;
+  m.current = &g;
+  trace::dispatched(g);
+  arch::sanitizer::fiber_save save;
+  arch::sanitizer::before_switch(save, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
+                                 g.stack->fiber, false);
+  arch::switch_context(&m.home, g.context, nullptr);
+  arch::sanitizer::after_switch(save);
+  finish_switch();
+}
+
+[[gnu::noinline]] void finish_switch() noexcept {
+  machine& m = *current_machine();
+  goroutine* g = m.deferred_goroutine;
+  const auto action = m.deferred;
+  m.deferred = deferred_action::none;
+  switch (action) {
+    case deferred_action::none:
+      return;
+    case deferred_action::park:
+      // Decided between the look before the switch and now: nobody else will queue it.
+      if (!g->try_park()) m.owner->queue_here(m, *g);
+      return;
+    case deferred_action::yield:
+      g->running_to_runnable();
+      m.owner->push_root(m, *g);
+      return;
+    case deferred_action::requeue:
+      g->running_to_runnable();
+      m.owner->push_global(*g);
+      // release: the deadlock check sees the queue before it sees us gone; pairs with its load of out_.
+      m.owner->out_.fetch_sub(1, base::release);
+      return;
+    case deferred_action::end:
+      m.owner->give_stack(m, g->stack);
+      g->stack = nullptr;
+      m.owner->release_ended(m, *g);
+      return;
+  }
+}
+
+void scheduler::goroutine_entry(void*) noexcept {
+  arch::sanitizer::after_switch({});
+  for (;;) {
+    finish_switch();
+    goroutine& g = *current_machine()->current;
+    leave_runtime(*current_machine());
+    run_body(g);
+    enter_runtime(*current_machine());
+    machine& m = *current_machine();
+    trace::ended(g);
+    goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
+    if (next != nullptr && next->stack == nullptr && next->stack_size == g.stack_size) {
+      if (!stack::canary_intact(*g.stack)) smashed(g);
+      next->stack = g.stack;
+      g.stack = nullptr;
+      m.owner->release_ended(m, g);
+      next->to_running();
+      next->last_machine = &m;
+      m.current = next;
+      *m.eh = {};
+      trace::dispatched(*next);
+      continue;
+    }
+    m.deferred = deferred_action::end;
+    m.deferred_goroutine = &g;
+    switch_away(m, g, next, true);
+  }
+}
+
+// pick_local: the next goroutine of this processor, or null when the home stack should look: nothing here, or its turn to be
+// fair, or a timer may be due.
+goroutine* scheduler::pick_local(machine& m) noexcept {
+  processor& p = *m.p;
+  // relaxed: a hint; whoever revokes waits until we are out of the runtime.
+  if (m.revoked.load(base::relaxed)) return nullptr;
+  ++p.tick;
+  if (p.tick % fair_every == 0) return nullptr;
+  if (p.tick % timers_every == 0 && p.timers.earliest() != none_due) return nullptr;
+  return pick_queued(m);
+}
+
+goroutine* scheduler::pick_queued(machine& m) noexcept {
+  processor& p = *m.p;
+  if (modes_.shuffle) [[unlikely]] {
+    const auto r = m.random() >> 60;
+    if (r < 4) {
+      if (goroutine* g = p.young.take_oldest()) return g;
+    } else if (r < 8) {
+      if (goroutine* g = p.roots.take()) return g;
+    }
+  }
+  if (p.budget > 0) {
+    if (goroutine* g = p.young.pop_newest()) {
+      --p.budget;
+      return g;
+    }
+  } else {
+    demote_young(m);
+  }
+  p.budget = young_budget;
+  return p.roots.take();
+}
+
+// demote_young: the budget is spent: what is left of young goes behind the roots, oldest first.
+void scheduler::demote_young(machine& m) noexcept {
+  processor& p = *m.p;
+  for (std::uint32_t i = 0; i < run_queue_capacity; ++i) {
+    goroutine* g = p.young.take_oldest();
+    if (g == nullptr) return;
+    push_root(m, *g);
+  }
+}
+
+bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fair_every == 0; }
+
+void scheduler::park_current(machine& m) noexcept {
+  goroutine& g = *m.current;
+  trace::parking(g, g.reason);
+  goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
+  m.deferred = deferred_action::park;
+  m.deferred_goroutine = &g;
+  switch_away(m, g, next, false);
+}
+
+void scheduler::yield_current(machine& m) noexcept {
+  if (m.p == nullptr) return;  // inside blocking(): the thread is the kernel's to share
+  scheduler& s = *m.owner;
+  goroutine& g = *m.current;
+  const bool fair = s.modes_.migrate || (m.p->tick + 1) % fair_every == 0;
+  goroutine* next = s.pick_local(m);
+  // relaxed: a hint; what is pushed just now is found at the next fair turn.
+  if (next == nullptr && !fair && s.global_size_.load(base::relaxed) == 0) return;
+  trace::yielded(g);
+  m.deferred = deferred_action::yield;
+  m.deferred_goroutine = &g;
+  switch_away(m, g, next, false);
+}
+
+void scheduler::begin_blocking(machine& m) noexcept {
+  scheduler& s = *m.owner;
+  trace::blocking_begins(*m.current);
+  // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
+  s.out_.fetch_add(1, base::relaxed);
+  if (m.p == nullptr) return;
+  processor& p = *m.p;
+  m.p = nullptr;
+  s.hand_off(p);
+}
+
+void scheduler::end_blocking(machine& m) noexcept {
+  scheduler& s = *m.owner;
+  trace::blocking_ends(*m.current);
+  if (m.p == nullptr) m.p = s.take_idle_processor();
+  if (m.p != nullptr) {
+    s.out_.fetch_sub(1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen
+    return;
+  }
+  m.deferred = deferred_action::requeue;
+  m.deferred_goroutine = m.current;
+  switch_away(m, *m.current, nullptr, false);
+}
+
+stack::stack* scheduler::take_stack(machine& m, std::size_t size) noexcept {
+  if (size == default_stack_size && m.p != nullptr && m.p->stack_count > 0) return m.p->stacks[--m.p->stack_count];
+  stack::stack* s = stack::allocate(*stacks_, size);
+  if (s == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
+  return s;
+}
+
+void scheduler::give_stack(machine& m, stack::stack* s) noexcept {
+  if (m.p != nullptr && s->slot_size == default_stack_size && m.p->stack_count < stack_cache_max) {
+    m.p->stacks[m.p->stack_count++] = s;
+    return;
+  }
+  stack::release(*stacks_, s);
+}
+
+// release_ended: the record of a goroutine that has ended becomes free.
+void scheduler::release_ended(machine& m, goroutine& g) noexcept {
+  if (cancel_source* inherited = g.inherited) {
+    g.inherited = nullptr;
+    inherited->release();
+  }
+  g.to_idle();
+  // relaxed: a counter that only this machine writes.
+  m.ended.store(m.ended.load(base::relaxed) + 1, base::relaxed);
+  if (m.p != nullptr && m.p->free_record_count < record_cache_max) {
+    g.link = m.p->free_records;
+    m.p->free_records = &g;
+    ++m.p->free_record_count;
+    return;
+  }
+  g.link = nullptr;
+  pool_.give(&g, &g, 1);
+}
+
+}  // namespace weft::sched

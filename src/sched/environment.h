@@ -1,0 +1,33 @@
+#pragma once
+
+// environment: all that the scheduler takes from outside itself: time, randomness, threads, the poller. Nothing else in
+// sched or above asks the system for these, so that a simulation can answer instead.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "poll/poller.h"
+
+namespace weft::sched {
+
+// now_ns: the monotonic clock. Never negative, never steps back.
+[[nodiscard]] std::int64_t now_ns() noexcept;
+
+// coarse_now_ns: the same clock, up to a few milliseconds behind, for a quarter of the cost.
+[[nodiscard]] std::int64_t coarse_now_ns() noexcept;
+
+// random_seed: a fresh seed for a machine's generator.
+[[nodiscard]] std::uint64_t random_seed() noexcept;
+
+// start_thread: a detached thread that runs `body(argument)`, with a stack of its own for the scheduler's code. 0 or an
+// errno.
+[[nodiscard]] int start_thread(void (*body)(void*), void* argument) noexcept;
+
+// thread_count: threads of this process, to tell whether somebody foreign could still wake a goroutine; 0 if unknown.
+[[nodiscard]] std::size_t thread_count() noexcept;
+
+// usable_cpus: processors this process may use: its affinity, and the quota of its control group rounded up.
+[[nodiscard]] unsigned usable_cpus() noexcept;
+
+}  // namespace weft::sched

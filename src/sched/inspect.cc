@@ -1,0 +1,225 @@
+#include "sched/inspect.h"
+
+#include <cxxabi.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <typeinfo>
+
+#include "sched/environment.h"
+#include "sched/scheduler.h"
+#include "stack/overflow.h"
+
+namespace weft::sched {
+namespace {
+
+constexpr std::size_t schedulers_max = 64;
+constexpr int trace_frames_max = 64;
+
+// registry: the schedulers that exist, for lists. A slot is written under the lock; lists read without it, from crashes too.
+base::lock registry_lock{base::rank::leaf};
+base::atomic<scheduler*> registry[schedulers_max];
+base::atomic<bool> signal_thread_runs{false};
+base::atomic<bool> sigquit_exits{false};
+int sigquit_pipe[2] = {-1, -1};  // constant once signal_thread_runs
+std::terminate_handler previous_terminate = nullptr;
+
+[[gnu::format(printf, 1, 2)]] void say(const char* format, ...) noexcept {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  const int n = std::vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  if (n > 0) base::write_stderr({text, std::min(static_cast<std::size_t>(n), sizeof text - 1)});
+}
+
+const char* state_text(const goroutine& g, phase at) noexcept {
+  if (at == phase::runnable || at == phase::claimed) return "runnable";
+  if (at == phase::parked) return text_of(g.reason).data();
+  return "running";
+}
+
+void say_goroutine(const goroutine& g, std::int64_t now) noexcept {
+  const auto at = g.current_phase();
+  say("\ngoroutine %llu", static_cast<unsigned long long>(g.id));
+  if (g.name[0] != '\0') say(" \"%s\"", g.name);
+  say(" [%s", state_text(g, at));
+  const auto minutes = at == phase::parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
+  if (minutes > 0) say(", %lld minutes", static_cast<long long>(minutes));
+  say("]:\n");
+  if (at == phase::parked && g.object != nullptr) say("  on %p\n", g.object);
+  say("  created by %s at %s:%u\n", g.site_function, g.site_file, g.site_line);
+}
+
+void say_trace() noexcept {
+  void* frames[trace_frames_max];
+  const int n = ::backtrace(frames, trace_frames_max);
+  ::backtrace_symbols_fd(frames, n, 2);
+}
+
+// say_exception: "panic: what" for the exception in flight.
+void say_exception() noexcept {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    say("panic: %s\n", e.what());
+  } catch (const char* text) {
+    say("panic: %s\n", text);
+  } catch (...) {
+    const std::type_info* type = abi::__cxa_current_exception_type();
+    say("panic: an exception of type %s\n", type != nullptr ? type->name() : "unknown");
+  }
+}
+
+// terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and status. On plain threads,
+// and for calls of std::terminate without an exception, the handler before ours decides.
+[[noreturn]] void terminate_in_goroutine() {
+  const goroutine* g = current_goroutine();
+  if (g != nullptr && std::current_exception() != nullptr) {
+    say_exception();
+    say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id));
+    say_trace();
+    say("created by %s at %s:%u\n", g->site_function, g->site_file, g->site_line);
+    ::_exit(2);
+  }
+  if (previous_terminate != nullptr) previous_terminate();
+  std::abort();
+}
+
+// describe_overflow: runs in the signal handler, on the machine's signal stack.
+bool describe_overflow(const void* address, void*) noexcept {
+  const goroutine* g = current_goroutine();
+  if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address)) return false;
+  say("fatal error: goroutine %llu: stack overflow\n", static_cast<unsigned long long>(g->id));
+  if (g->name[0] != '\0') say("  name: %s\n", g->name);
+  say("  created by %s at %s:%u\n", g->site_function, g->site_file, g->site_line);
+  say("  its stack has %zu KiB; go_options::stack_size raises it\n\n", (g->stack->slot_size - stack::guard_size) / 1024);
+  say_trace();
+  return true;
+}
+
+void install_once() noexcept {
+  static const bool installed = [] {
+    previous_terminate = std::set_terminate(terminate_in_goroutine);
+    stack::install_overflow_handler();
+    stack::set_overflow_describer(describe_overflow);
+    base::set_crash_hook(list_goroutines);
+    // The first call of backtrace() loads a library and allocates: not in a signal handler.
+    void* frame[1];
+    ::backtrace(frame, 1);
+    return true;
+  }();
+  static_cast<void>(installed);
+}
+
+void on_sigquit(int) {
+  const int saved = errno;
+  const char byte = 'q';
+  // A full pipe already holds a request.
+  [[maybe_unused]] const auto n = ::write(sigquit_pipe[1], &byte, 1);
+  errno = saved;
+}
+
+void signal_thread(void*) {
+  char byte = 0;
+  while (::read(sigquit_pipe[0], &byte, 1) == 1) {
+    base::write_stderr("SIGQUIT: quit\n");
+    list_goroutines();
+    if (sigquit_exits.load(base::relaxed)) ::_exit(2);  // relaxed: a setting
+  }
+}
+
+}  // namespace
+
+void inspect_enter(scheduler& s) noexcept {
+  install_once();
+  base::locked hold(registry_lock);
+  for (auto& slot : registry) {
+    if (slot.load(base::relaxed) != nullptr) continue;
+    slot.store(&s, base::release);  // release: a list sees a whole scheduler
+    return;
+  }
+}
+
+void inspect_leave(scheduler& s) noexcept {
+  base::locked hold(registry_lock);
+  for (auto& slot : registry) {
+    if (slot.load(base::relaxed) == &s) slot.store(nullptr, base::relaxed);
+  }
+}
+
+scheduler* only_scheduler() noexcept {
+  scheduler* found = nullptr;
+  base::locked hold(registry_lock);
+  for (auto& slot : registry) {
+    scheduler* s = slot.load(base::relaxed);  // relaxed: under the lock
+    if (s == nullptr) continue;
+    if (found != nullptr) return nullptr;
+    found = s;
+  }
+  return found;
+}
+
+bool only_our_threads() noexcept {
+  std::size_t expected = 1;
+  if (signal_thread_runs.load(base::relaxed)) ++expected;  // relaxed: set by a call that came before
+  if (WEFT_TSAN != 0) ++expected;
+  return thread_count() == expected;
+}
+
+void list_goroutines() noexcept {
+  const auto now = now_ns();
+  for (auto& slot : registry) {
+    const scheduler* s = slot.load(base::acquire);  // acquire: pairs with inspect_enter()
+    if (s == nullptr) continue;
+    s->for_each_goroutine([now](const goroutine& g) { say_goroutine(g, now); });
+  }
+}
+
+void watch_sigquit(bool exits) {
+  sigquit_exits.store(exits, base::relaxed);  // relaxed: a setting
+  static const bool started = [] {
+    if (::pipe2(sigquit_pipe, O_CLOEXEC) != 0) return false;
+    if (start_thread(signal_thread, nullptr) != 0) return false;
+    signal_thread_runs.store(true, base::relaxed);
+    return true;
+  }();
+  if (!started) return;
+  struct sigaction action {};
+  action.sa_handler = on_sigquit;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;
+  ::sigaction(SIGQUIT, &action, nullptr);
+}
+
+// looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of ours in a foreign call could
+// change that.
+bool scheduler::looks_dead() const noexcept {
+  if (!provable_ || stopping()) return false;
+  // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is queued first.
+  if (out_.load(base::acquire) != 0) return false;
+  if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0) return false;
+  return !work_visible() && poller_->pending_count() == 0 && earliest_timer() == none_due && goroutine_count() > 0;
+}
+
+// check_deadlock: only by the machine that is about to sleep in the poller: it alone could have events in its hands.
+void scheduler::check_deadlock() noexcept {
+  if (!looks_dead()) return;
+  std::size_t known = 1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
+  {
+    base::locked hold(lock_);
+    for (const auto& m : machines_) known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
+  }
+  // A thread we do not know may wake somebody: no verdict.
+  if (thread_count() != known || !looks_dead()) return;
+  base::fatal("all goroutines are asleep - deadlock!");
+}
+
+}  // namespace weft::sched

@@ -1,0 +1,27 @@
+#pragma once
+
+// inspect: what can be seen from outside: the list of goroutines, the proven deadlock, SIGQUIT, and the last words of a
+// goroutine that an exception leaves.
+
+namespace weft::sched {
+
+class scheduler;
+
+// inspect_enter, inspect_leave: a scheduler exists from one to the other; lists show it.
+void inspect_enter(scheduler& s) noexcept;
+void inspect_leave(scheduler& s) noexcept;
+
+// only_scheduler: the one scheduler that exists, for calls from plain threads; null when there is none or more than one.
+[[nodiscard]] scheduler* only_scheduler() noexcept;
+
+// only_our_threads: whether this process has no thread that we do not know (the caller, our signal thread, the sanitizer's).
+[[nodiscard]] bool only_our_threads() noexcept;
+
+// list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop anybody; makes no allocation.
+void list_goroutines() noexcept;
+
+// watch_sigquit: from now on SIGQUIT lists the goroutines; with `exits`, the process then ends with status 2 as Go's does.
+// Replaces the handler of SIGQUIT; starts one thread, once.
+void watch_sigquit(bool exits);
+
+}  // namespace weft::sched

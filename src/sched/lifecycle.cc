@@ -1,0 +1,238 @@
+// lifecycle: how a scheduler starts and ends.
+//
+// run() returns when its function does. After that no goroutine runs again: machines that are in the runtime leave their
+// goroutine and end; machines in user code meet a revoked gate at their next entry, and end there. Those that do not come
+// back within a short grace are "out": what they may still touch - the scheduler, its stacks - stays for ever.
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "sched/environment.h"
+#include "sched/inspect.h"
+#include "sched/scheduler.h"
+#include "stack/overflow.h"
+
+namespace weft::sched {
+namespace {
+
+// stop_grace_ns: how long run() waits for machines in user code. They are computing, or blocked in a foreign call.
+constexpr std::int64_t stop_grace_ns = 20'000'000;
+constexpr std::int64_t stop_look_ns = 1'000'000;
+
+thread_local machine* tls_machine [[gnu::tls_model("initial-exec")]] = nullptr;
+
+test_modes read_test_modes() {
+  test_modes modes;
+  const char* text = std::getenv("WEFT_TEST_MODE");
+  if (text == nullptr) return modes;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    const auto word = rest.substr(0, comma);
+    if (word == "migrate") {
+      modes.migrate = true;
+    } else if (word == "shuffle") {
+      modes.shuffle = true;
+    } else if (!word.empty()) {
+      base::fatal("WEFT_TEST_MODE: the modes are migrate and shuffle");
+    }
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return modes;
+}
+
+}  // namespace
+
+unsigned choose_max_procs(unsigned asked) noexcept {
+  if (asked == 0) {
+    if (const char* text = std::getenv("WEFT_MAXPROCS"); text != nullptr && *text != '\0') {
+      char* end = nullptr;
+      const unsigned long n = std::strtoul(text, &end, 10);
+      if (*end != '\0' || n == 0 || n > max_procs_limit) base::fatal("WEFT_MAXPROCS: want a number from 1 to 1024");
+      return static_cast<unsigned>(n);
+    }
+    return usable_cpus();
+  }
+  return std::min(asked, max_procs_limit);
+}
+
+[[gnu::noinline]] machine* current_machine() noexcept {
+  asm volatile("" ::: "memory");  // keeps interprocedural analysis from calling this a pure function
+  return tls_machine;
+}
+
+[[gnu::noinline]] void set_current_machine(machine* m) noexcept {
+  asm volatile("" ::: "memory");
+  tls_machine = m;
+}
+
+goroutine* current_goroutine() noexcept {
+  const machine* m = current_machine();
+  return m != nullptr ? m->current : nullptr;
+}
+
+scheduler* current_scheduler() noexcept {
+  const machine* m = current_machine();
+  return m != nullptr ? m->owner : nullptr;
+}
+
+scheduler::scheduler(const scheduler_options& options)
+    : modes_(read_test_modes()), poller_(poll::make_poller()), stacks_(stack::create()) {
+  static const bool free_barrier = asymmetric_barrier_ready();
+  light_is_free = free_barrier;
+  provable_ = only_our_threads();
+  const unsigned n = choose_max_procs(options.max_procs);
+  processors_.reserve(n);
+  for (unsigned i = 0; i < n; ++i) {
+    processors_.push_back(std::make_unique<processor>());
+    processors_.back()->index = i;
+    put_idle_processor(*processors_.back());
+  }
+  inspect_enter(*this);
+}
+
+scheduler::~scheduler() {
+  WEFT_ASSERT(out_after_stop_ == 0, "a scheduler with machines out is leaked, not destroyed");
+  inspect_leave(*this);
+  if (abandon_unfinished()) return;
+  stack::destroy(stacks_);
+}
+
+// abandon_unfinished: goroutines that never ended keep their frames, without unwinding. LeakSanitizer takes what they
+// point to as reachable, for which their memory must stay; other builds just unmap it. True if it must stay.
+bool scheduler::abandon_unfinished() noexcept {
+#if WEFT_ASAN
+  bool any = false;
+  for_each_goroutine([&](const goroutine& g) {
+    any = true;
+    arch::sanitizer::register_root(&g, sizeof g);
+    if (g.stack != nullptr) {
+      arch::sanitizer::register_root(g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low));
+    }
+  });
+  if (any) pool_.abandon();
+  return any;
+#else
+  return false;
+#endif
+}
+
+void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& request) {
+  struct main_call {
+    void (*invoke)(void*);
+    void* closure;
+    scheduler* self;
+  };
+  static_assert(sizeof(main_call) <= closure_size);
+  goroutine* g = make(request);
+  new (g->closure) main_call{invoke, closure, this};
+  g->invoke = [](void* raw) {
+    const auto call = *static_cast<main_call*>(raw);
+    call.invoke(call.closure);
+    // release: what main wrote is seen by run()'s caller.
+    call.self->main_done_.store(1, base::release);
+    base::futex_wake(call.self->main_done_, 1);
+  };
+  start(*g);
+  // acquire: pairs with the store above.
+  while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
+  stop_all();
+}
+
+machine* scheduler::new_machine() {
+  auto fresh = std::make_unique<machine>();
+  machine* m = fresh.get();
+  m->owner = this;
+  m->random_state = random_seed();
+  bool full = false;
+  {
+    std::vector<std::unique_ptr<machine>> larger;
+    larger.reserve(machines_max);  // outside the lock, once; swapped in by the first machine
+    base::locked hold(lock_);
+    if (machines_.capacity() == 0) machines_.swap(larger);
+    full = machines_.size() == machines_max;
+    if (!full) {
+      m->index = static_cast<std::uint32_t>(machines_.size());
+      machines_.push_back(std::move(fresh));
+    }
+  }
+  if (full) base::fatal("runtime: program exceeds 10000-thread limit: too many goroutines are in blocking calls at once");
+  if (const int error = start_thread(machine_thread, m); error != 0) {
+    base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
+  }
+  return m;
+}
+
+void scheduler::machine_thread(void* raw) noexcept {
+  machine& m = *static_cast<machine*>(raw);
+  scheduler& s = *m.owner;
+  {
+    const stack::alternate_stack overflow_stack;
+    m.eh = arch::current_eh_globals();
+    m.home_fiber = arch::sanitizer::current_fiber();
+    m.home_stack = arch::sanitizer::thread_stack();
+    set_current_machine(&m);
+    while (m.awake.load(base::acquire) == 0) base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
+    s.take_handed(m);
+    s.machine_loop(m);
+    set_current_machine(nullptr);
+  }
+  auto& word = s.exits_;
+  word.fetch_add(1, base::relaxed);  // relaxed: only a futex word; `exited` publishes
+  // release: our last touch of the machine and the scheduler; pairs with the load in stop_all().
+  m.exited.store(true, base::release);
+  base::futex_wake(word, 1);
+}
+
+void scheduler::stop_all() noexcept {
+  const auto give_up_at = now_ns() + stop_grace_ns;
+  // release: pairs with stopping().
+  stopping_.store(true, base::release);
+  for (;;) {
+    const auto seen = exits_.load(base::relaxed);
+    std::size_t left = 0;
+    std::size_t outside = 0;
+    machine* sleeping = nullptr;
+    {
+      base::locked hold(lock_);
+      // relaxed: the barrier below orders it before our look at the sequences.
+      for (const auto& m : machines_) m->revoked.store(true, base::relaxed);
+      sleeping = std::exchange(idle_machines_, nullptr);
+    }
+    while (sleeping != nullptr) {
+      machine* next = sleeping->next_idle;
+      wake_machine(*sleeping);
+      sleeping = next;
+    }
+    poller_->wake();
+    heavy_barrier();
+    {
+      base::locked hold(lock_);
+      for (const auto& m : machines_) {
+        // acquire: pairs with the store in machine_thread(); the thread is past its last touch.
+        if (m->exited.load(base::acquire)) continue;
+        ++left;
+        // acquire: what it did inside is visible if it is outside.
+        if ((m->seq.load(base::acquire) & 1) == 0) ++outside;
+      }
+    }
+    if (left == 0) return;
+    if (left == outside && now_ns() > give_up_at) {
+      out_after_stop_ = left;
+      return;
+    }
+    base::futex_wait(exits_, seen, stop_look_ns);
+  }
+}
+
+// entered_revoked: the machine's scheduler has stopped: its goroutine never goes on; the machine ends on its own stack.
+void entered_revoked(machine& m) noexcept {
+  if (!m.owner->stopping()) return;
+  scheduler::switch_away(m, *m.current, nullptr, false);
+  WEFT_ASSERT(false, "a goroutine of a stopped scheduler went on");
+}
+
+}  // namespace weft::sched

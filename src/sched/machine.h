@@ -1,0 +1,120 @@
+#pragma once
+
+// machine and processor: M and P. A machine is an OS thread that runs goroutines; a processor is the right to run them. What
+// code without a processor needs is per machine; what needs a processor is reached through one, by the machine that holds it.
+
+#include <array>
+#include <cstdint>
+
+#include "arch/eh_globals.h"
+#include "arch/sanitizer.h"
+#include "arch/switch.h"
+#include "base/atomic.h"
+#include "sched/asymmetric.h"
+#include "sched/goroutine.h"
+#include "sched/run_queue.h"
+#include "sched/timer.h"
+#include "stack/stack.h"
+
+namespace weft::sched {
+
+class scheduler;
+struct machine;
+
+inline constexpr std::size_t stack_cache_max = 64;
+inline constexpr std::size_t record_cache_max = 128;
+
+struct processor {
+  // Constant after construction.
+  std::uint32_t index = 0;
+
+  young_queue young;
+  root_queue roots;
+  timer_heap timers;
+
+  // Of the machine that holds the processor.
+  std::uint32_t tick = 0;    // dispatches; every 61st looks elsewhere first
+  std::uint32_t budget = 0;  // dispatches from young until the rest of it goes to the tail of roots
+  std::array<stack::stack*, stack_cache_max> stacks{};  // default size, newest last
+  std::size_t stack_count = 0;
+  waiter* free_records = nullptr;  // linked by `link`
+  std::size_t free_record_count = 0;
+
+  // Guarded by the scheduler's lock.
+  processor* next_idle = nullptr;
+};
+
+// deferred: what the next stack does for the one that was left: only there may others run the goroutine that left.
+enum class deferred_action : std::uint8_t { none, park, yield, requeue, end };
+
+struct machine {
+  // Constant after start.
+  scheduler* owner = nullptr;
+  std::uint32_t index = 0;
+  arch::eh_globals* eh = nullptr;
+  void* home_fiber = nullptr;
+  arch::sanitizer::stack_range home_stack;
+
+  // The gate (gate.h). seq: odd while inside; written by the machine only. revoked: by whoever revokes.
+  alignas(64) base::atomic<std::uint64_t> seq{1};
+  base::atomic<bool> revoked{false};
+
+  // Owner only: the machine's own thread.
+  alignas(64) processor* p = nullptr;
+  goroutine* current = nullptr;
+  arch::context home;
+  deferred_action deferred = deferred_action::none;
+  goroutine* deferred_goroutine = nullptr;
+  bool spinning = false;
+  std::uint64_t random_state = 1;
+  std::uint64_t next_id = 0;  // a batch of goroutine numbers
+  std::uint64_t end_id = 0;
+
+  // Counters: written by the machine only, read by anybody.
+  base::atomic<std::int64_t> spawned{0};
+  base::atomic<std::int64_t> ended{0};
+
+  // Sleeping: `handed` is written by the waker before `awake`, which publishes it.
+  base::atomic<std::uint32_t> awake{0};
+  processor* handed = nullptr;
+  bool handed_spinning = false;
+
+  machine* next_idle = nullptr;  // guarded by the scheduler's lock
+  base::atomic<bool> exited{false};
+
+  [[nodiscard]] std::uint64_t random() noexcept {  // xorshift64*, Vigna 2016
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return random_state * 0x2545f4914f6cdd1dULL;
+  }
+};
+
+// current_machine: the machine the caller runs on, or null on a plain thread. The only door to the thread-local; the compiler
+// can neither inline it nor keep its answer over a switch.
+[[nodiscard]] machine* current_machine() noexcept;
+
+// set_current_machine: by a machine's own thread, at its start and end.
+void set_current_machine(machine* m) noexcept;
+
+// entered_revoked: the slow path of the gate: does not return when the scheduler has stopped.
+void entered_revoked(machine& m) noexcept;
+
+inline void enter_runtime(machine& m) noexcept {
+  // relaxed: only this thread writes it; the barrier below orders it before the read of revoked (gate.h, I2).
+  const auto s = m.seq.load(base::relaxed);
+  WEFT_ASSERT((s & 1) == 0, "gates do not nest");
+  m.seq.store(s + 1, base::relaxed);
+  light_barrier();
+  // relaxed: whoever sees it set takes the slow path, which synchronises by a lock.
+  if (m.revoked.load(base::relaxed)) [[unlikely]] entered_revoked(m);
+}
+
+inline void leave_runtime(machine& m) noexcept {
+  const auto s = m.seq.load(base::relaxed);
+  WEFT_ASSERT((s & 1) == 1, "left the runtime from outside");
+  // release: what was done inside is visible to a monitor that then takes the processor.
+  m.seq.store(s + 1, base::release);
+}
+
+}  // namespace weft::sched

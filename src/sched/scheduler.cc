@@ -1,0 +1,465 @@
+// scheduler: who runs what, who looks where, who sleeps, who is woken.
+//
+// The problem. Ready goroutines should run at once on some processor; a processor without work should cost nothing; and no
+// goroutine may be left behind by a machine that falls asleep at the very moment it is queued.
+//
+// The rule (Go's). A machine that runs out of work looks around for a while ("spinning": at most half as many as processors
+// are busy) and then gives its processor back and sleeps. A submitter wakes a sleeper only if there is an idle processor
+// and nobody spins: the spinner will find the work. So the last spinner to find work must see to the rest.
+//
+// No lost wake-up
+//   submitter:  push; [full barrier]; read idle_count_ and spinning_; wake if idle > 0 and spinning == 0
+//   sleeper:    give the processor back (idle_count_ up), spinning_ down; [full barrier]; read all queues
+// Both sides write, then read what the other wrote, with sequentially consistent operations: at least one sees the other.
+//   spinner that found work: spinning_ down; [full barrier]; if work is visible, or nobody watches the poller: wake another.
+//
+// Who watches the poller and the timers: one machine sleeps in the poller (polling_), with the earliest timer of all
+// processors as its timeout (sleep_until_). It holds no processor. Who arms a timer earlier than that wakes it; who starts
+// a wait for a descriptor or a timer while nobody watches and a processor idles, wakes a processor, which will find
+// nothing and go to the poller.
+//   armer:    write the heap's earliest; [full barrier]; read sleep_until_; wake the poller if ours is earlier
+//   sleeper:  write sleep_until_ = never; [full barrier]; read every heap's earliest; sleep until then
+//
+// I1  A processor is held by one machine, or stands in idle_processors_, or is being handed over.
+// I2  spinning_ counts the machines with spinning set; a machine spins only while it holds a processor.
+// I3  At most one machine is in the poller with a timeout other than 0 (polling_).
+//
+// Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner always waking another
+// when it finds work (Go): we wake only for work that is there to be seen.
+//
+// Tests: scheduler_test.cc, tests/model/sleep.pml (verifies; fails without either barrier).
+
+#include "sched/scheduler.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sched/environment.h"
+#include "sched/trace.h"
+
+namespace weft::sched {
+namespace {
+
+constexpr std::size_t global_batch_max = 128;
+constexpr int steal_passes = 4;
+constexpr std::size_t completions_max = 128;
+// single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park and run it.
+constexpr int single_item_pause = 200;
+
+}  // namespace
+
+// -- queues -----------------------------------------------------------------------------------------------------------
+
+// queue_here: a goroutine that is runnable and belongs to this machine's flow of work.
+void scheduler::queue_here(machine& m, goroutine& g) noexcept {
+  if (m.p == nullptr || modes_.migrate) {
+    push_global(g);
+    wake_processor();
+    return;
+  }
+  push_young(m, g);
+}
+
+// push_young: when the queue is full, its older half goes to the global queue.
+void scheduler::push_young(machine& m, goroutine& g) noexcept {
+  while (!m.p->young.try_push(&g)) {
+    waiter* first = nullptr;
+    waiter* last = nullptr;
+    std::size_t n = 0;
+    for (; n < run_queue_capacity / 2; ++n) {
+      goroutine* old = m.p->young.take_oldest();
+      if (old == nullptr) break;
+      old->link = nullptr;
+      (last == nullptr ? first : last->link) = old;
+      last = old;
+    }
+    if (n > 0) push_global_list(first, last, n);
+  }
+}
+
+void scheduler::push_root(machine& m, goroutine& g) noexcept {
+  if (m.p == nullptr || modes_.migrate || !m.p->roots.try_push(&g)) push_global(g);
+}
+
+void scheduler::push_global(goroutine& g) noexcept {
+  g.link = nullptr;
+  push_global_list(&g, &g, 1);
+}
+
+void scheduler::push_global_list(waiter* first, waiter* last, std::size_t count) noexcept {
+  base::locked hold(lock_);
+  (global_last_ == nullptr ? global_first_ : global_last_->link) = first;
+  global_last_ = last;
+  // seq_cst: the submitter's write, before its look at idle_count_ and spinning_.
+  global_size_.fetch_add(count, base::seq_cst);
+}
+
+// pop_global_locked: the oldest. In the mode that migrates: the oldest that this machine did not run last.
+goroutine* scheduler::pop_global_locked(const machine* taker) noexcept {
+  waiter* before = nullptr;
+  waiter* w = global_first_;
+  while (w != nullptr && modes_.migrate && static_cast<goroutine*>(w)->last_machine == taker) {
+    before = w;
+    w = w->link;
+  }
+  if (w == nullptr) return nullptr;
+  (before == nullptr ? global_first_ : before->link) = w->link;
+  if (global_last_ == w) global_last_ = before;
+  global_size_.fetch_sub(1, base::relaxed);  // relaxed: under lock_; a stale larger size only costs a look
+  w->link = nullptr;
+  return static_cast<goroutine*>(w);
+}
+
+// take_global: one to run, and up to `max` - 1 more into the roots.
+goroutine* scheduler::take_global(machine& m, std::size_t max) noexcept {
+  // seq_cst: the sleeper's read (see "no lost wake-up").
+  const auto size = global_size_.load(base::seq_cst);
+  if (size == 0) return nullptr;
+  const std::size_t share = std::min({max, size / processors_.size() + 1, global_batch_max});
+  base::locked hold(lock_);
+  goroutine* first = pop_global_locked(&m);
+  for (std::size_t i = 1; first != nullptr && i < share; ++i) {
+    goroutine* g = pop_global_locked(&m);
+    if (g == nullptr) break;
+    if (m.p->roots.try_push(g)) continue;
+    g->link = global_first_;  // no room: back to where it was
+    global_first_ = g;
+    if (global_last_ == nullptr) global_last_ = g;
+    global_size_.fetch_add(1, base::relaxed);  // relaxed: as above
+    break;
+  }
+  return first;
+}
+
+// work_visible: whether any queue holds something. The reads are the sleeper's half of "no lost wake-up".
+bool scheduler::work_visible() const noexcept {
+  if (global_size_.load(base::seq_cst) > 0) return true;
+  return std::any_of(processors_.begin(), processors_.end(),
+                     [](const auto& p) { return p->young.size() > 0 || p->roots.size() > 0; });
+}
+
+// -- processors and machines ----------------------------------------------------------------------------------------------
+
+processor* scheduler::take_idle_processor() noexcept {
+  if (idle_count_.load(base::seq_cst) == 0) return nullptr;
+  base::locked hold(lock_);
+  processor* p = idle_processors_;
+  if (p == nullptr) return nullptr;
+  idle_processors_ = p->next_idle;
+  idle_count_.fetch_sub(1, base::seq_cst);
+  return p;
+}
+
+void scheduler::put_idle_processor(processor& p) noexcept {
+  base::locked hold(lock_);
+  p.next_idle = idle_processors_;
+  idle_processors_ = &p;
+  // seq_cst: the sleeper's write, before it reads the queues.
+  idle_count_.fetch_add(1, base::seq_cst);
+}
+
+void scheduler::start_spinning(machine& m) noexcept {
+  m.spinning = true;
+  spinning_.fetch_add(1, base::seq_cst);  // seq_cst: read by submitters after their push
+}
+
+// stop_spinning: found work. What other submitters left to us because we spun is seen to now.
+void scheduler::stop_spinning(machine& m) noexcept {
+  m.spinning = false;
+  spinning_.fetch_sub(1, base::seq_cst);  // seq_cst: our write, before work_visible() reads the queues
+  if (work_visible() || !watched()) wake_processor();
+}
+
+// watched: whether nobody needs to go to the poller: somebody is there, or nothing is waited for.
+bool scheduler::watched() const noexcept {
+  if (polling_.load(base::seq_cst)) return true;
+  return poller_->pending_count() == 0 && earliest_timer() == none_due;
+}
+
+void scheduler::ensure_watched() noexcept {
+  if (idle_count_.load(base::seq_cst) > 0 && !polling_.load(base::seq_cst)) wake_processor();
+}
+
+// wake_processor: the submitter's half: one more machine goes looking, unless one does already or all are busy.
+void scheduler::wake_processor() noexcept {
+  if (idle_count_.load(base::seq_cst) == 0) return;
+  std::uint32_t none = 0;
+  // seq_cst: as in the rule above; only one of many submitters wakes a spinner.
+  if (!spinning_.compare_exchange_strong(none, 1, base::seq_cst, base::seq_cst)) return;
+  if (processor* p = take_idle_processor()) {
+    start_machine(*p, true);
+    return;
+  }
+  spinning_.fetch_sub(1, base::seq_cst);
+}
+
+void scheduler::start_machine(processor& p, bool spinning) noexcept {
+  machine* m = nullptr;
+  {
+    base::locked hold(lock_);
+    m = idle_machines_;
+    if (m != nullptr) idle_machines_ = m->next_idle;
+  }
+  if (m == nullptr) m = new_machine();
+  m->handed = &p;
+  m->handed_spinning = spinning;
+  wake_machine(*m);
+}
+
+void scheduler::wake_machine(machine& m) noexcept {
+  // release: publishes handed and handed_spinning; pairs with the load in sleep_machine().
+  m.awake.store(1, base::release);
+  base::futex_wake(m.awake, 1);
+}
+
+// hand_off: a processor whose machine goes to block: to another machine if there is work or nobody watches, else idle.
+void scheduler::hand_off(processor& p) noexcept {
+  if (p.young.size() > 0 || p.roots.size() > 0 || global_size_.load(base::seq_cst) > 0 || !watched()) {
+    start_machine(p, false);
+    return;
+  }
+  put_idle_processor(p);
+  // A submitter that pushed before it could see the processor idle: we see its push.
+  if (work_visible()) wake_processor();
+}
+
+void scheduler::sleep_machine(machine& m) noexcept {
+  {
+    base::locked hold(lock_);
+    if (stopping()) return;
+    m.next_idle = idle_machines_;
+    idle_machines_ = &m;
+  }
+  // The machine in the poller proves a deadlock, since only it can have events in its hands.
+  if (looks_dead()) poller_->wake();
+  while (m.awake.load(base::acquire) == 0) base::futex_wait(m.awake, 0);
+  take_handed(m);
+}
+
+void scheduler::take_handed(machine& m) noexcept {
+  m.awake.store(0, base::relaxed);  // relaxed: nobody wakes us again before we are back in the idle list
+  m.p = std::exchange(m.handed, nullptr);
+  m.spinning = std::exchange(m.handed_spinning, false);
+}
+
+// -- looking for work -----------------------------------------------------------------------------------------------------
+
+void scheduler::machine_loop(machine& m) noexcept {
+  while (goroutine* g = find_runnable(m)) {
+    if (m.spinning) stop_spinning(m);
+    run_from_home(m, *g);
+  }
+}
+
+goroutine* scheduler::find_runnable(machine& m) noexcept {
+  while (!stopping()) {
+    if (m.p == nullptr) {
+      rest(m);
+      continue;
+    }
+    if (m.p->timers.earliest() != none_due) run_timers(m, *m.p, now_ns());
+    if (fair_turn_due(*m.p)) {
+      if (goroutine* g = fair_turn(m)) return g;
+    }
+    if (goroutine* g = pick_queued(m)) return g;
+    if (goroutine* g = pick_queued(m)) return g;  // the first one may only have renewed the budget
+    if (goroutine* g = look_outside(m)) return g;
+    go_idle(m);
+  }
+  return nullptr;
+}
+
+// fair_turn: every 61st dispatch, who waits longest: the network, the global queue, the oldest of young.
+goroutine* scheduler::fair_turn(machine& m) noexcept {
+  ++m.p->tick;
+  poll_now(m);
+  if (goroutine* g = take_global(m, 1)) return g;
+  return m.p->young.take_oldest();
+}
+
+// look_outside: global queue, network, other processors.
+goroutine* scheduler::look_outside(machine& m) noexcept {
+  if (goroutine* g = take_global(m, global_batch_max)) return g;
+  if (poll_now(m)) {
+    if (goroutine* g = m.p->roots.take()) return g;
+  }
+  if (processors_.size() == 1) return nullptr;
+  const auto busy = max_procs() - idle_count_.load(base::relaxed);  // relaxed: a bound on eagerness only
+  if (!m.spinning && 2 * spinning_.load(base::relaxed) >= busy) return nullptr;
+  if (!m.spinning) start_spinning(m);
+  return steal(m);
+}
+
+goroutine* scheduler::steal(machine& m) noexcept {
+  const auto n = processors_.size();
+  for (int pass = 0; pass < steal_passes; ++pass) {
+    const bool last_pass = pass == steal_passes - 1;
+    const auto start = static_cast<std::size_t>(m.random()) % n;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (stopping()) return nullptr;
+      processor& victim = *processors_[(start + i) % n];
+      if (last_pass && victim.timers.earliest() != none_due) {
+        run_timers(m, victim, now_ns());
+        if (goroutine* g = m.p->roots.take()) return g;
+      }
+      if (&victim == m.p) continue;
+      if (goroutine* g = steal_from(m, victim, last_pass)) return g;
+    }
+  }
+  return nullptr;
+}
+
+// steal_from: the older half of what the victim has: one to run, the rest into our roots. A lone newest item is taken only
+// in the last pass, after a pause.
+goroutine* scheduler::steal_from(machine& m, processor& victim, bool last_pass) noexcept {
+  bool contended = false;
+  const auto take = [&]() -> goroutine* {
+    if (goroutine* g = victim.roots.take(&contended)) return g;
+    const auto young = victim.young.size();
+    if (young == 0) return nullptr;
+    if (young == 1) {
+      if (!last_pass) return nullptr;
+      for (int i = 0; i < single_item_pause && victim.young.size() == 1; ++i) base::cpu_relax();
+    }
+    return victim.young.take_oldest(&contended);
+  };
+  const auto half = (victim.roots.size() + victim.young.size()) / 2;
+  goroutine* first = take();
+  for (std::uint32_t i = 1; first != nullptr && i < half; ++i) {
+    goroutine* g = take();
+    if (g == nullptr) break;
+    push_root(m, *g);
+  }
+  return first;
+}
+
+// go_idle: gives the processor back and sleeps, unless work turns up at the last look.
+void scheduler::go_idle(machine& m) noexcept {
+  processor& p = *m.p;
+  m.p = nullptr;
+  put_idle_processor(p);
+  if (m.spinning) {
+    m.spinning = false;
+    spinning_.fetch_sub(1, base::seq_cst);  // seq_cst: our write, before work_visible() reads
+  }
+  if (modes_.migrate && global_size_.load(base::seq_cst) > 0) {
+    wake_processor();  // what is there may be ours, which another machine must run
+  } else if (work_visible()) {
+    m.p = take_idle_processor();
+    if (m.p != nullptr) {
+      start_spinning(m);
+      return;
+    }
+  }
+  rest(m);
+}
+
+// rest: a machine without a processor sleeps: in the poller if nobody does, else until it is handed a processor.
+void scheduler::rest(machine& m) noexcept {
+  if (!polling_.exchange(true, base::seq_cst)) {
+    sleep_in_poller(m);
+  } else {
+    sleep_machine(m);
+  }
+}
+
+std::int64_t scheduler::earliest_timer() const noexcept {
+  std::int64_t earliest = none_due;
+  for (const auto& p : processors_) earliest = std::min(earliest, p->timers.earliest());
+  return earliest;
+}
+
+void scheduler::sleep_in_poller(machine& m) noexcept {
+  // seq_cst: "asleep for ever" is visible before we read the heaps; who arms after our read wakes us.
+  sleep_until_.store(none_due, base::seq_cst);
+  const auto until = earliest_timer();
+  sleep_until_.store(until, base::seq_cst);
+  if (until == none_due) check_deadlock();
+  std::int64_t timeout = until == none_due ? -1 : std::max<std::int64_t>(0, until - now_ns());
+  if (stopping()) timeout = 0;
+  std::array<poll::completion, completions_max> done;
+  const auto n = poller_->wait(done, timeout);
+  sleep_until_.store(0, base::seq_cst);   // nobody sleeps: armers need not wake
+  // A processor first: then no moment exists in which all idle while events are in our hands.
+  m.p = take_idle_processor();
+  if (m.p != nullptr) start_spinning(m);
+  polling_.store(false, base::seq_cst);
+  deliver(m, {done.data(), n});
+  // Without a processor nobody else may look at the timers before the busy ones do: what is due goes to the global queue.
+  if (m.p == nullptr && until != none_due) {
+    const auto now = now_ns();
+    for (const auto& p : processors_) run_timers(m, *p, now);
+  }
+}
+
+bool scheduler::poll_now(machine& m) noexcept {
+  if (poller_->pending_count() == 0) return false;
+  std::array<poll::completion, completions_max> done;
+  const auto n = poller_->wait(done, 0);
+  deliver(m, {done.data(), n});
+  return n > 0;
+}
+
+// deliver: claims the waiters of completed operations and queues them, first in, first out.
+void scheduler::deliver(machine& m, std::span<poll::completion> done) noexcept {
+  wake_list woken;
+  for (const auto& c : done) woken.claim(*static_cast<waiter*>(c.who.who), c.who.ticket, token_ready);
+  queue_woken(m, woken);
+}
+
+void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept {
+  if (of.timers.earliest() > now) return;
+  wake_list woken;
+  of.timers.run_due(now, woken);
+  queue_woken(m, woken);
+}
+
+// queue_woken: what came from outside goes to the roots; more than one is reason to wake another processor.
+void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
+  std::size_t queued = 0;
+  while (waiter* w = woken.take()) {
+    if (w->is_thread() || static_cast<goroutine*>(w)->owner != this) {
+      ready(*w);
+      continue;
+    }
+    trace::readied(*static_cast<goroutine*>(w));
+    push_root(m, *static_cast<goroutine*>(w));
+    ++queued;
+  }
+  if (queued > 1 || (queued == 1 && (m.p == nullptr || modes_.migrate))) wake_processor();
+}
+
+void scheduler::make_runnable(goroutine& g) noexcept {
+  trace::readied(g);
+  machine* m = current_machine();
+  if (m != nullptr && m->owner == this && m->p != nullptr && !modes_.migrate) {
+    push_young(*m, g);
+  } else {
+    push_global(g);
+  }
+  wake_processor();
+}
+
+void scheduler::arm_timer(timer& t, std::int64_t when_ns) noexcept {
+  machine* m = current_machine();
+  timer_heap& heap = m != nullptr && m->owner == this && m->p != nullptr
+                         ? m->p->timers
+                         : processors_[next_heap_.fetch_add(1, base::relaxed) % processors_.size()]->timers;
+  if (!heap.arm(t, when_ns)) return;
+  // seq_cst: the armer's read, after the heap's earliest was written (timer.h, I3).
+  const auto until = sleep_until_.load(base::seq_cst);
+  if (until == 0) {
+    ensure_watched();
+  } else if (when_ns < until) {
+    poller_->wake();
+  }
+}
+
+std::int64_t scheduler::goroutine_count() const noexcept {
+  std::int64_t n = spawned_outside_.load(base::relaxed);  // relaxed: counters; a snapshot of a moving sum
+  base::locked hold(lock_);
+  for (const auto& m : machines_) n += m->spawned.load(base::relaxed) - m->ended.load(base::relaxed);
+  return n;
+}
+
+}  // namespace weft::sched

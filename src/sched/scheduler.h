@@ -1,0 +1,210 @@
+#pragma once
+
+// scheduler: the runtime of one weft::run: its processors, machines, goroutines, poller. An object: tests build many.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/futex.h"
+#include "base/lock.h"
+#include "poll/poller.h"
+#include "sched/goroutine_pool.h"
+#include "sched/cancel.h"
+#include "sched/machine.h"
+#include "sched/wake_list.h"
+
+namespace weft::sched {
+
+struct scheduler_options {
+  unsigned max_procs = 0;  // 0: WEFT_MAXPROCS, else usable_cpus()
+};
+
+// test_modes: WEFT_TEST_MODE, a comma list; they force what is rare.
+struct test_modes {
+  bool migrate = false;  // every park resumes on another processor
+  bool shuffle = false;  // queues are taken from at random ends
+};
+
+inline constexpr unsigned max_procs_limit = 1024;
+inline constexpr std::size_t machines_max = 10'000;
+inline constexpr std::size_t default_stack_size = stack::default_size;
+
+// spawn_request: what `go` knows of a new goroutine besides its closure.
+struct spawn_request {
+  std::string_view name;
+  std::size_t stack_size = 0;
+  const char* file = "";
+  const char* function = "";
+  std::uint32_t line = 0;
+};
+
+class scheduler {
+ public:
+  explicit scheduler(const scheduler_options& options);
+  ~scheduler();
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  // run: starts `invoke(closure)` as goroutine 1 and returns when it has returned; afterwards no goroutine of this scheduler
+  // runs again. The calling thread only waits: it is no machine.
+  void run(void (*invoke)(void*), void* closure, const spawn_request& request);
+
+  // out_count: machines that did not come back from user code when run() ended. They and the memory they may touch stay.
+  [[nodiscard]] std::size_t out_count() const noexcept { return out_after_stop_; }
+
+  // -- spawning (spawn.cc) --------------------------------------------------------------------------------------------
+  // make: a record for a new goroutine of this scheduler; the caller puts the closure in and calls start.
+  [[nodiscard]] goroutine* make(const spawn_request& request);
+  void start(goroutine& g) noexcept;
+
+  // -- of the current goroutine, inside the gate ----------------------------------------------------------------------
+  static void park_current(machine& m) noexcept;
+  static void yield_current(machine& m) noexcept;
+  static void begin_blocking(machine& m) noexcept;
+  static void end_blocking(machine& m) noexcept;
+
+  // -- anybody --------------------------------------------------------------------------------------------------------
+  // make_runnable: queues a goroutine that was claimed parked; wakes a processor if one idles.
+  void make_runnable(goroutine& g) noexcept;
+  // arm_timer: arms `t` and sees to it that somebody wakes in time.
+  void arm_timer(timer& t, std::int64_t when_ns) noexcept;
+  // ensure_watched: after a wait for a descriptor was started: somebody must be looking while a processor idles.
+  void ensure_watched() noexcept;
+
+  [[nodiscard]] poll::poller& poller() noexcept { return *poller_; }
+  [[nodiscard]] unsigned max_procs() const noexcept { return static_cast<unsigned>(processors_.size()); }
+  [[nodiscard]] std::int64_t goroutine_count() const noexcept;
+  [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
+
+  // for_each_goroutine: calls `f(const goroutine&)` for every live record. What parked ones show holds still; the rest is
+  // a glance.
+  template <class F>
+  void for_each_goroutine(F&& f) const {
+    for (std::size_t i = 0; i < pool_.slab_count(); ++i) {
+      goroutine* records = pool_.slab(i);
+      for (std::size_t j = 0; j < goroutine_pool::slab_records; ++j) {
+        if (records[j].current_phase() != phase::idle) f(records[j]);
+      }
+    }
+  }
+
+ private:
+  friend void entered_revoked(machine& m) noexcept;
+  friend void finish_switch() noexcept;
+
+  // spawn.cc
+  goroutine* take_record(machine* m);
+  std::uint64_t take_id(machine* m) noexcept;
+
+  // dispatch.cc
+  void run_from_home(machine& m, goroutine& g) noexcept;
+  static void switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept;
+  static void goroutine_entry(void*) noexcept;
+  void bind(machine& m, goroutine& g) noexcept;
+  goroutine* pick_local(machine& m) noexcept;
+  goroutine* pick_queued(machine& m) noexcept;
+  [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
+  void demote_young(machine& m) noexcept;
+  void release_ended(machine& m, goroutine& g) noexcept;
+  stack::stack* take_stack(machine& m, std::size_t size) noexcept;
+  void give_stack(machine& m, stack::stack* s) noexcept;
+
+  // scheduler.cc
+  void machine_loop(machine& m) noexcept;
+  goroutine* find_runnable(machine& m) noexcept;
+  goroutine* fair_turn(machine& m) noexcept;
+  goroutine* look_outside(machine& m) noexcept;
+  goroutine* steal(machine& m) noexcept;
+  goroutine* steal_from(machine& m, processor& victim, bool last_pass) noexcept;
+  void go_idle(machine& m) noexcept;
+  void rest(machine& m) noexcept;
+  void sleep_in_poller(machine& m) noexcept;
+  void sleep_machine(machine& m) noexcept;
+  bool poll_now(machine& m) noexcept;
+  void deliver(machine& m, std::span<poll::completion> done) noexcept;
+  void run_timers(machine& m, processor& of, std::int64_t now) noexcept;
+  void queue_here(machine& m, goroutine& g) noexcept;
+  void queue_woken(machine& m, wake_list& woken) noexcept;
+  void push_young(machine& m, goroutine& g) noexcept;
+  void push_root(machine& m, goroutine& g) noexcept;
+  void push_global(goroutine& g) noexcept;
+  void push_global_list(waiter* first, waiter* last, std::size_t count) noexcept;
+  goroutine* pop_global_locked(const machine* taker) noexcept;
+  goroutine* take_global(machine& m, std::size_t max) noexcept;
+  [[nodiscard]] bool work_visible() const noexcept;
+  [[nodiscard]] std::int64_t earliest_timer() const noexcept;
+  void start_spinning(machine& m) noexcept;
+  void stop_spinning(machine& m) noexcept;
+  void wake_processor() noexcept;
+  [[nodiscard]] processor* take_idle_processor() noexcept;
+  void put_idle_processor(processor& p) noexcept;
+  void wake_machine(machine& m) noexcept;
+  void take_handed(machine& m) noexcept;
+  [[nodiscard]] bool watched() const noexcept;
+  void start_machine(processor& p, bool spinning) noexcept;
+  void hand_off(processor& p) noexcept;
+
+  // lifecycle.cc
+  machine* new_machine();
+  static void machine_thread(void* raw) noexcept;
+  void stop_all() noexcept;
+  [[nodiscard]] bool abandon_unfinished() noexcept;
+  // inspect.cc
+  [[nodiscard]] bool looks_dead() const noexcept;
+  void check_deadlock() noexcept;
+
+  [[nodiscard]] bool stopping() const noexcept {
+    // acquire: pairs with the store in stop_all().
+    return stopping_.load(base::acquire);
+  }
+
+  // Constant after construction.
+  const test_modes modes_;
+  std::vector<std::unique_ptr<processor>> processors_;
+  std::unique_ptr<poll::poller> poller_;
+  stack::allocator* stacks_ = nullptr;
+  bool provable_ = false;  // no thread but ours existed at the start, so a deadlock can be proved
+
+  goroutine_pool pool_;
+
+  mutable base::lock lock_{base::rank::scheduler};
+  waiter* global_first_ = nullptr;    // guarded by lock_
+  waiter* global_last_ = nullptr;     // guarded by lock_
+  processor* idle_processors_ = nullptr;  // guarded by lock_
+  machine* idle_machines_ = nullptr;  // guarded by lock_
+  std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
+
+  // Atomic; what they mean for sleeping and waking stands in scheduler.cc.
+  alignas(64) base::atomic<std::size_t> global_size_{0};
+  base::atomic<std::uint32_t> idle_count_{0};
+  base::atomic<std::uint32_t> spinning_{0};
+  base::atomic<bool> polling_{false};
+  base::atomic<std::int64_t> sleep_until_{0};
+  base::atomic<std::uint32_t> out_{0};  // machines in blocking()
+  base::atomic<bool> stopping_{false};
+  base::atomic<std::uint32_t> next_heap_{0};
+  base::atomic<std::uint64_t> next_id_{1};
+  base::atomic<std::int64_t> spawned_outside_{0};
+  base::atomic<std::uint32_t> main_done_{0};
+  base::atomic<std::uint32_t> exits_{0};  // a futex word: grows when a machine exits
+  std::size_t out_after_stop_ = 0;
+};
+
+// current_goroutine: the one the caller is, or null on a plain thread.
+[[nodiscard]] goroutine* current_goroutine() noexcept;
+
+// current_scheduler: the caller's, else null.
+[[nodiscard]] scheduler* current_scheduler() noexcept;
+
+// choose_max_procs: `asked`, or for 0 WEFT_MAXPROCS, else usable_cpus().
+[[nodiscard]] unsigned choose_max_procs(unsigned asked) noexcept;
+
+// finish_switch: the first thing on a stack that goes on: does what the one before it deferred.
+void finish_switch() noexcept;
+
+}  // namespace weft::sched

@@ -1,0 +1,157 @@
+#include "sched/wait.h"
+
+#include <weft/error.h>
+
+#include "base/futex.h"
+#include "sched/environment.h"
+#include "sched/scheduler.h"
+
+namespace weft::sched {
+namespace {
+
+// thread_proxy: a plain thread as a waiter. Records come from a list that only grows, and are never freed: a claimer with
+// an old ticket, or a late futex_wake, reaches a record still (waiter.h, I5).
+struct thread_proxy : waiter {
+  thread_proxy() noexcept : waiter(true) {
+    to_runnable();
+    to_running();
+  }
+  base::atomic<std::uint32_t> awake{0};
+  thread_proxy* next_free = nullptr;
+};
+
+base::lock proxies_lock{base::rank::leaf};
+thread_proxy* free_proxies = nullptr;  // guarded by proxies_lock
+
+thread_proxy* take_proxy() {
+  {
+    base::locked hold(proxies_lock);
+    if (thread_proxy* p = free_proxies) {
+      free_proxies = p->next_free;
+      return p;
+    }
+  }
+  return new thread_proxy();
+}
+
+// own_proxy: returns the record when its thread ends.
+struct own_proxy {
+  thread_proxy* record = take_proxy();
+  own_proxy() = default;
+  own_proxy(const own_proxy&) = delete;
+  own_proxy& operator=(const own_proxy&) = delete;
+  ~own_proxy() {
+    base::locked hold(proxies_lock);
+    record->next_free = free_proxies;
+    free_proxies = record;
+  }
+};
+
+[[gnu::noinline]] waiter& current_waiter() noexcept {
+  if (goroutine* g = current_goroutine()) return *g;
+  thread_local own_proxy proxy;
+  return *proxy.record;
+}
+
+}  // namespace
+
+void ready(waiter& w) noexcept {
+  if (!w.is_thread()) {
+    auto& g = static_cast<goroutine&>(w);
+    g.owner->make_runnable(g);
+    return;
+  }
+  auto& proxy = static_cast<thread_proxy&>(w);
+  // release: what the claimer wrote is visible to the thread; pairs with the load in park_thread().
+  proxy.awake.store(1, base::release);
+  base::futex_wake(proxy.awake, 1);
+}
+
+wait::wait(wait_reason reason, const void* object) noexcept : who_(current_waiter()), ticket_(who_.arm()) {
+  if (who_.is_thread()) return;
+  auto& g = static_cast<goroutine&>(who_);
+  g.reason = reason;
+  g.object = object;
+}
+
+wait::~wait() {
+  if (open_) give_up();
+}
+
+void wait::again() noexcept {
+  WEFT_ASSERT(!open_, "a wait begins again only when the last one is over");
+  ticket_ = who_.arm();
+  open_ = true;
+}
+
+token wait::give_up() noexcept {
+  open_ = false;
+  if (who_.disarm()) return token_none;
+  return who_.resume();
+}
+
+token wait::park(const limits& l) noexcept {
+  WEFT_ASSERT(open_, "a wait parks once");
+  open_ = false;
+  cancel_node cancelled;
+  if (l.cancel != nullptr) {
+    cancelled.who = &who_;
+    cancelled.at = ticket_;
+    if (!l.cancel->add(cancelled)) {
+      // Cancelled already. Somebody else may have decided otherwise by now; then that holds.
+      if (who_.disarm()) return token_cancelled;
+      return who_.resume();
+    }
+  }
+  token by = token_none;
+  if (who_.is_thread()) {
+    by = park_thread(l.deadline_ns);
+  } else if (l.deadline_ns == none_due) {
+    by = park_bare();
+  } else {
+    timer deadline(who_, ticket_);
+    static_cast<goroutine&>(who_).owner->arm_timer(deadline, l.deadline_ns);
+    by = park_bare();
+    stop_timer(deadline);
+  }
+  if (l.cancel != nullptr) l.cancel->remove(cancelled);
+  return by;
+}
+
+token wait::park_bare() noexcept {
+  if (!who_.decided()) {
+    machine& m = *current_machine();
+    m.current->since_ns = coarse_now_ns();
+    scheduler::park_current(m);
+  }
+  return who_.resume();
+}
+
+token wait::park_thread(std::int64_t deadline_ns) noexcept {
+  auto& proxy = static_cast<thread_proxy&>(who_);
+  if (!who_.try_park()) return who_.resume();
+  // acquire: pairs with the store in ready().
+  while (proxy.awake.load(base::acquire) == 0) {
+    if (deadline_ns == none_due) {
+      base::futex_wait(proxy.awake, 0);
+      continue;
+    }
+    const auto left = deadline_ns - now_ns();
+    if (left > 0) {
+      base::futex_wait(proxy.awake, 0, left);
+      continue;
+    }
+    // We claim it ourselves; if we lose, the winner's wake-up is on its way and must be waited for.
+    if (who_.claim(ticket_, token_timeout) == claim_outcome::won_parked) return who_.resume();
+    deadline_ns = none_due;
+  }
+  proxy.awake.store(0, base::relaxed);  // relaxed: the next waker comes after our next arm()
+  return who_.resume();
+}
+
+std::error_code code_of(token by, const limits& l) noexcept {
+  if (by == token_cancelled && l.cancel != nullptr) return l.cancel->code();
+  return make_error_code(errc::timeout);
+}
+
+}  // namespace weft::sched

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weft::sched {
+
+// wait_reason: why a goroutine does not run. Lists, traces and the deadlock report share these and Go's texts for them.
+enum class wait_reason : std::uint8_t {
+  none,
+  chan_receive,
+  chan_send,
+  chan_receive_nil,
+  chan_send_nil,
+  select,
+  select_no_cases,
+  mutex_lock,
+  wait_group,
+  once,
+  sleep,
+  scope_join,
+  io_read,
+  io_write,
+  io_accept,
+  io_connect,
+  resolve,
+  context_done,
+  count_,
+};
+
+[[nodiscard]] constexpr std::string_view text_of(wait_reason r) noexcept {
+  constexpr std::string_view texts[] = {
+      "running",        "chan receive",       "chan send", "chan receive (nil chan)", "chan send (nil chan)",
+      "select",         "select (no cases)",  "sync.Mutex.Lock", "sync.WaitGroup.Wait", "sync.Once.Do",
+      "sleep",          "scope join",         "IO wait (read)",  "IO wait (write)",     "IO wait (accept)",
+      "IO wait (connect)", "resolving a name", "context done",
+  };
+  static_assert(sizeof texts / sizeof texts[0] == static_cast<std::size_t>(wait_reason::count_));
+  return texts[static_cast<std::size_t>(r)];
+}
+
+}  // namespace weft::sched

@@ -1,0 +1,59 @@
+#pragma once
+
+// wake_list: the waiters that somebody has claimed under a lock and must make runnable after it let the lock go
+// ("no ready() under a runtime lock").
+
+#include "sched/waiter.h"
+
+namespace weft::sched {
+
+// ready: makes a waiter that was claimed parked runnable (a goroutine) or wakes it (a thread). Never waits, never switches.
+// Callers hold no runtime lock.
+void ready(waiter& w) noexcept;
+
+class wake_list {
+ public:
+  wake_list() = default;
+  wake_list(const wake_list&) = delete;
+  wake_list& operator=(const wake_list&) = delete;
+  ~wake_list() { fire(); }
+
+  // claim: decides the wait; true if this call did. Keeps the waiter if it must be made runnable.
+  bool claim(waiter& w, ticket t, token by) noexcept {
+    const auto outcome = w.claim(t, by);
+    if (outcome == claim_outcome::won_parked) push(w);
+    return outcome != claim_outcome::lost;
+  }
+
+  void push(waiter& w) noexcept {
+    w.link = nullptr;
+    if (last_ == nullptr) {
+      first_ = &w;
+    } else {
+      last_->link = &w;
+    }
+    last_ = &w;
+  }
+
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+
+  // take: the first one, for a caller that queues it itself.
+  waiter* take() noexcept {
+    waiter* w = first_;
+    if (w == nullptr) return nullptr;
+    first_ = w->link;
+    if (first_ == nullptr) last_ = nullptr;
+    return w;
+  }
+
+  // fire: readies all, in the order they were claimed.
+  void fire() noexcept {
+    while (waiter* w = take()) ready(*w);
+  }
+
+ private:
+  waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
+
+}  // namespace weft::sched
