@@ -9,6 +9,7 @@
 
 #include "arch/test_fiber.h"
 #include "base/assert.h"
+#include "stack/pages.h"
 #include "stack/stack.h"
 
 // The handler is installed once in a process and never removed, so everything here happens in a
@@ -37,6 +38,7 @@ void begin(void (*before)(int) = SIG_DFL) {
 [[gnu::noinline]] int endless(int depth) {
   volatile char frame[512];
   frame[0] = static_cast<char>(depth);
+  asm volatile("" : : "r"(frame) : "memory");  // a frame for each depth, and no loop
   if (depth < 0) return 0;
   return endless(depth + 1) + frame[0];
 }
@@ -53,9 +55,9 @@ void overflow() {
 }
 
 void fault_elsewhere() {
-  volatile char* nowhere = nullptr;
-  asm volatile("" : "+r"(nowhere));
-  *nowhere = 1;
+  char* page = map_pages(guard_size);
+  WEFT_ASSERT(protect_guard(page, guard_size), "mprotect failed");
+  *const_cast<volatile char*>(page) = 1;
 }
 
 void say(const char* text) { base::write_stderr(text); }
