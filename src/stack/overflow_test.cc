@@ -1,11 +1,13 @@
 #include "stack/overflow.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <string>
 
 #include "arch/test_fiber.h"
 #include "base/assert.h"
@@ -60,6 +62,13 @@ void fault_elsewhere() {
   *const_cast<volatile char*>(page) = 1;
 }
 
+// prints_only: that exactly `expected` was written; an emulator's own last words do not count.
+testing::Matcher<const std::string&> prints_only(const std::string& expected) {
+  return testing::Truly([expected](const std::string& output) {
+    return output.substr(0, output.find("qemu: ")) == expected;
+  });
+}
+
 void say(const char* text) { base::write_stderr(text); }
 
 TEST(overflow_DeathTest, is_described_and_dies_of_the_signal) {
@@ -77,7 +86,7 @@ TEST(overflow_DeathTest, another_fault_is_not_described_and_dies_of_the_signal) 
         begin();
         fault_elsewhere();
       },
-      testing::KilledBySignal(SIGSEGV), "^$");
+      testing::KilledBySignal(SIGSEGV), prints_only(""));
 }
 
 TEST(overflow_DeathTest, then_reaches_the_handler_that_was_there_before) {
@@ -123,7 +132,7 @@ TEST(overflow_DeathTest, installing_twice_does_nothing) {
         install_overflow_handler();
         overflow();
       },
-      testing::KilledBySignal(SIGSEGV), "^the describer knows this stack\n$");
+      testing::KilledBySignal(SIGSEGV), prints_only("the describer knows this stack\n"));
 }
 
 TEST(overflow_DeathTest, a_sent_signal_dies_as_it_would_have) {
@@ -132,7 +141,7 @@ TEST(overflow_DeathTest, a_sent_signal_dies_as_it_would_have) {
         begin();
         ::raise(SIGBUS);
       },
-      testing::KilledBySignal(SIGBUS), "^$");
+      testing::KilledBySignal(SIGBUS), prints_only(""));
 }
 
 TEST(overflow_DeathTest, a_sent_signal_that_was_ignored_stays_ignored) {
@@ -143,7 +152,7 @@ TEST(overflow_DeathTest, a_sent_signal_that_was_ignored_stays_ignored) {
         ::raise(SIGBUS);
         std::_Exit(0);
       },
-      testing::ExitedWithCode(0), "^$");
+      testing::ExitedWithCode(0), prints_only(""));
 }
 
 TEST(overflow_DeathTest, a_handler_for_one_time_is_called_one_time) {
@@ -158,7 +167,7 @@ TEST(overflow_DeathTest, a_handler_for_one_time_is_called_one_time) {
         ::raise(SIGSEGV);
         ::raise(SIGSEGV);
       },
-      testing::KilledBySignal(SIGSEGV), "^once\n$");
+      testing::KilledBySignal(SIGSEGV), prints_only("once\n"));
 }
 
 TEST(alternate_stack, gives_the_previous_one_back) {
