@@ -2,7 +2,8 @@
 
 // error: what can be expected to fail is a value: std::expected<T, weft::error>. An error is an
 // error_code with the operation and the address it happened at; it allocates nothing and copies as
-// plain bytes. Misuse of the library, which no caller should handle in passing, throws misuse_error.
+// plain bytes. Misuse of the library, which no caller should handle in passing, throws
+// misuse_error.
 
 #include <cstddef>
 #include <expected>
@@ -49,8 +50,8 @@ class [[nodiscard]] error {
   // address_max: how much of an address is kept; a longer one loses its end.
   static constexpr std::size_t address_max = 63;
 
-  // error: `op` is a string that lives for ever (a literal: "dial tcp"), or null; `address` is copied,
-  // up to address_max bytes.
+  // error: `op` is a string that lives for ever (a literal: "dial tcp"), or null; `address` is
+  // copied, up to address_max bytes.
   error(std::error_code code, const char* op = nullptr, std::string_view address = {}) noexcept;
   error(errc code, const char* op = nullptr, std::string_view address = {}) noexcept
       : error(make_error_code(code), op, address) {}
@@ -102,8 +103,9 @@ static_assert(std::is_trivially_copyable_v<error>);
 template <class T>
 using result = std::expected<T, error>;
 
-// misuse_error: thrown where Go panics with a value that can be recovered; what() is Go's text, such as
-// "send on closed channel". What Go does not let a program recover from ends the process instead.
+// misuse_error: thrown where Go panics with a value that can be recovered; what() is Go's text,
+// such as "send on closed channel". What Go does not let a program recover from ends the process
+// instead.
 class misuse_error : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -1,0 +1,85 @@
+#pragma once
+
+// descriptor: what a poller knows of one open descriptor, and the pool such records come from.
+// Records are type-stable: they live in slabs that stay mapped as long as the poller, so an index
+// out of a stale event leads to a record, and its generation says that the event is for somebody
+// else.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "poll/operation.h"
+#include "poll/poller.h"
+
+namespace weft::poll {
+
+// slot: one direction of a descriptor. (poller_epoll.cc explains edges and drained_at.)
+struct slot {
+  base::atomic<std::uint64_t> edges{1};  // events seen; written under the guard, only grows
+  std::uint64_t drained_at = 0;  // whoever starts an operation in this direction, one at a time
+  bool pending = false;          // guarded
+  cookie who;                    // guarded; of the pending operation
+};
+
+// descriptor: "guarded" means by `guard` in the epoll backend and by the poller's one lock in the
+// poll(2) backend. The list node is its place among the armed ones there.
+struct descriptor : base::list_node {
+  // constant from open to release
+  int fd = -1;
+  fd_kind kind = fd_kind::other;
+  std::uint32_t index = 0;  // constant for ever
+
+  base::lock guard{base::rank::descriptor};
+  std::uint32_t generation = 0;     // guarded; grows with every close
+  std::array<slot, 2> slots;        // by direction
+  base::atomic<bool> open{false};   // written guarded
+  base::atomic<bool> ended{false};  // written guarded: an end, an error or urgent data was reported
+
+  descriptor* next_free = nullptr;  // guarded by the pool
+
+  [[nodiscard]] slot& slot_of(direction d) noexcept { return slots[static_cast<std::size_t>(d)]; }
+
+  // drop: withdraws what is pending in a direction; false when nothing is. Guarded.
+  bool drop(direction d, cookie& out) noexcept {
+    slot& s = slot_of(d);
+    if (!s.pending) return false;
+    s.pending = false;
+    out = s.who;
+    s.who = {};
+    return true;
+  }
+};
+
+// descriptor_pool: hands out records, newest returned first. Slab k has slab_first << k records, so
+// a fixed table of slabs serves any number and an index is found without a lock.
+class descriptor_pool {
+ public:
+  descriptor_pool() = default;
+  ~descriptor_pool();
+  descriptor_pool(const descriptor_pool&) = delete;
+  descriptor_pool& operator=(const descriptor_pool&) = delete;
+
+  // take: a record that nobody uses; null when there is no memory.
+  [[nodiscard]] descriptor* take() noexcept;
+  void put(descriptor& d) noexcept;
+  // at: the record with this index, which take() has once given.
+  [[nodiscard]] descriptor& at(std::uint32_t index) noexcept;
+
+ private:
+  static constexpr std::uint32_t slab_first = 128;
+  static constexpr std::size_t slabs_max = 24;  // two thousand million records
+
+  [[nodiscard]] bool grow() noexcept;
+
+  base::lock lock_{base::rank::poller};
+  descriptor* free_ = nullptr;  // guarded by lock_
+  std::size_t slab_count_ = 0;  // guarded by lock_
+  // Owned arrays; each is set once, under lock_, before an index into it is given away.
+  std::array<base::atomic<descriptor*>, slabs_max> slabs_{};
+};
+
+}  // namespace weft::poll
