@@ -35,9 +35,22 @@ class cancel_source {
     references_.fetch_add(1, base::relaxed);
   }
   void release() noexcept {
-    // acq_rel: the last one sees all that the others did with the object.
-    if (references_.fetch_sub(1, base::acq_rel) == 1) delete this;
+    if (unreference()) destroy();
   }
+  // try_retain: for who found it in a list that does not count: false if its last reference is gone.
+  [[nodiscard]] bool try_retain() noexcept {
+    auto n = references_.load(base::relaxed);
+    // relaxed: the lock that guards the list orders the rest.
+    while (n != 0 && !references_.compare_exchange_weak(n, n + 1, base::relaxed, base::relaxed)) {
+    }
+    return n != 0;
+  }
+  // unreference: gives a reference back; true if it was the last one: then the caller owes a destroy().
+  [[nodiscard]] bool unreference() noexcept {
+    // acq_rel: the last one sees all that the others did with the object.
+    return references_.fetch_sub(1, base::acq_rel) == 1;
+  }
+  virtual void destroy() noexcept { delete this; }
 
   // fired: whether it has been cancelled; then code() says why.
   [[nodiscard]] bool fired() const noexcept {

@@ -25,6 +25,9 @@ class [[nodiscard]] gate {
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;
 
+  // of_goroutine: false for a plain thread.
+  [[nodiscard]] bool of_goroutine() const noexcept { return inside_; }
+
  private:
   const bool inside_;
 };
