@@ -73,7 +73,7 @@ class lock {
 #endif
 
   atomic<std::uint32_t> word_{0};
-  const rank rank_;
+  [[maybe_unused]] const rank rank_;  // read where ranks are checked
 };
 
 // locked: holds a lock for a block.
