@@ -128,8 +128,8 @@ class waiter {
   [[nodiscard]] bool disarm() noexcept {
     auto old = word_.load(base::relaxed);
     if (phase_of(old) != phase::armed) return false;
-    // acquire on failure: as in decided(). Success needs no order: nothing is published.
-    return word_.compare_exchange_strong(old, with_phase(old, phase::running), base::relaxed, base::acquire);
+    // acquire: as in decided(). Only the failure needs it; g++ refuses a weaker order for success.
+    return word_.compare_exchange_strong(old, with_phase(old, phase::running), base::acquire, base::acquire);
   }
 
   // -- the other side -------------------------------------------------------------------------------------------------
