@@ -34,7 +34,10 @@ sanitizer_environment() {
 build_suites() {
   local preset=$1 name="build $1" start=$SECONDS target targets=()
   shift
-  [ ${#words[@]} -gt 0 ] && targets=("$@")
+  configure "$preset" >"$(log_of "$name")" 2>&1 || rm -f "build/$preset/tests.txt"
+  for target in "$@"; do
+    [ ${#words[@]} -gt 0 ] && [ -n "$(binary_of "$preset" "$target")" ] && targets+=("$target")
+  done
   if limited 1500 "$(log_of "$name")" ./dev build "$preset" "${targets[@]}"; then
     report "$name" 1 0 $((SECONDS - start))
     return
@@ -48,28 +51,32 @@ build_suites() {
 
 binary_of() { awk -v name="$2" '$1 == name { print $2 }' "build/$1/tests.txt" 2>/dev/null; }
 
-# run_preset PRESET LABEL SUITES [VARIABLE=VALUE... COMMAND...]: builds the preset and runs those of SUITES
-# ("all", or names) that the command line selects, with LABEL before each step's name. What follows
-# goes before the binary: variables, then perhaps an emulator.
+# run_preset PRESET LABEL SUITES [VARIABLE=VALUE... COMMAND...]: builds the preset and runs those of
+# SUITES ("all", or names) that the command line selects, with LABEL before each step's name. What
+# follows goes before the binary: variables, then perhaps an emulator.
 run_preset() {
-  local preset=$1 label=$2 names=$3 procs name wanted=() runs=() extra
+  local preset=$1 label=$2 names=$3 procs name run binary i wanted=() runs=() extra
   shift 3
   [ "$names" = all ] && names=$(suite_names)
   for name in $names; do
     for procs in $(processors_of "$name"); do
-      local run="$label $name"
+      run="$label $name"
       [ "$procs" = default ] || run+=" P=$procs"
       selected "$run" && runs+=("$run") && wanted+=("$name $procs")
     done
   done
   [ ${#runs[@]} -gt 0 ] || return 0
   build_suites "$preset" $(printf '%s\n' "${wanted[@]}" | cut -d' ' -f1 | sort -u)
-  local i
   for i in "${!runs[@]}"; do
     read -r name procs <<<"${wanted[i]}"
+    binary=$(binary_of "$preset" "$name")
+    if [ -z "$binary" ] && [ -f "build/$preset/tests.txt" ]; then
+      skip "${runs[i]}" "its CMakeLists.txt leaves it out of this preset"
+      continue
+    fi
     extra=($(sanitizer_environment "$preset"))
     [ "$procs" = default ] || extra+=("WEFT_MAXPROCS=$procs")
-    suite "${runs[i]}" "$(binary_of "$preset" "$name")" "$suite_seconds" "${extra[@]}" "$@"
+    suite "${runs[i]}" "$binary" "$suite_seconds" "${extra[@]}" "$@"
   done
 }
 
