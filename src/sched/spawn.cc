@@ -1,7 +1,5 @@
 // spawn: making goroutines. `go` only queues: it never switches and never migrates its caller.
 
-#include <algorithm>
-#include <cstring>
 
 #include "sched/scheduler.h"
 #include "sched/trace.h"
@@ -47,8 +45,7 @@ goroutine* scheduler::make(const spawn_request& request) {
   g->site_function = request.function;
   g->site_line = request.line;
   g->stack_size = request.stack_size == 0 ? default_stack_size : request.stack_size;
-  const auto n = std::min(request.name.size(), name_size - 1);
-  std::memcpy(g->name, request.name.data(), n);
+  const auto n = request.name.copy(g->name, name_size - 1);
   g->name[n] = '\0';
   g->eh = {};
   g->last_machine = nullptr;
