@@ -168,13 +168,6 @@ scheduler* only_scheduler() noexcept {
   return found;
 }
 
-bool only_our_threads() noexcept {
-  std::size_t expected = 1;
-  if (signal_thread_runs.load(base::relaxed)) ++expected;  // relaxed: set by a call that came before
-  if (WEFT_TSAN != 0) ++expected;
-  return thread_count() == expected;
-}
-
 void list_goroutines() noexcept {
   const auto now = now_ns();
   for (auto& slot : registry) {
@@ -202,7 +195,7 @@ void watch_sigquit(bool exits) {
 // looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of ours in a foreign call could
 // change that.
 bool scheduler::looks_dead() const noexcept {
-  if (!provable_ || stopping()) return false;
+  if (stopping()) return false;
   // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is queued first.
   if (out_.load(base::acquire) != 0) return false;
   if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0) return false;
@@ -210,15 +203,16 @@ bool scheduler::looks_dead() const noexcept {
 }
 
 // check_deadlock: only by the machine that is about to sleep in the poller: it alone could have events in its hands.
-void scheduler::check_deadlock() noexcept {
-  if (!looks_dead()) return;
+bool scheduler::check_deadlock() noexcept {
+  if (!looks_dead()) return false;
+  // The caller of run(), our signal thread, ThreadSanitizer's own, and the machines.
   std::size_t known = 1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
   {
     base::locked hold(lock_);
     for (const auto& m : machines_) known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
   }
   // A thread we do not know may wake somebody: no verdict.
-  if (thread_count() != known || !looks_dead()) return;
+  if (thread_count() != known || !looks_dead()) return true;
   base::fatal("all goroutines are asleep - deadlock!");
 }
 

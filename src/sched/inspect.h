@@ -14,9 +14,6 @@ void inspect_leave(scheduler& s) noexcept;
 // only_scheduler: the one scheduler that exists, for calls from plain threads; null when there is none or more than one.
 [[nodiscard]] scheduler* only_scheduler() noexcept;
 
-// only_our_threads: whether this process has no thread that we do not know (the caller, our signal thread, the sanitizer's).
-[[nodiscard]] bool only_our_threads() noexcept;
-
 // list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop anybody; makes no allocation.
 void list_goroutines() noexcept;
 

@@ -81,9 +81,8 @@ scheduler* current_scheduler() noexcept {
 
 scheduler::scheduler(const scheduler_options& options)
     : modes_(read_test_modes()), poller_(poll::make_poller()), stacks_(stack::create()) {
-  static const bool free_barrier = asymmetric_barrier_ready();
-  light_is_free = free_barrier;
-  provable_ = only_our_threads();
+  static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
+  static_cast<void>(asked);
   const unsigned n = choose_max_procs(options.max_procs);
   processors_.reserve(n);
   for (unsigned i = 0; i < n; ++i) {
@@ -91,12 +90,10 @@ scheduler::scheduler(const scheduler_options& options)
     processors_.back()->index = i;
     put_idle_processor(*processors_.back());
   }
-  inspect_enter(*this);
 }
 
 scheduler::~scheduler() {
   WEFT_ASSERT(out_after_stop_ == 0, "a scheduler with machines out is leaked, not destroyed");
-  inspect_leave(*this);
   if (abandon_unfinished()) return;
   stack::destroy(stacks_);
 }
@@ -127,6 +124,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
     scheduler* self;
   };
   static_assert(sizeof(main_call) <= closure_size);
+  inspect_enter(*this);
   goroutine* g = make(request);
   new (g->closure) main_call{invoke, closure, this};
   g->invoke = [](void* raw) {
@@ -140,6 +138,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   // acquire: pairs with the store above.
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
+  inspect_leave(*this);
 }
 
 machine* scheduler::new_machine() {

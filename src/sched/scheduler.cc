@@ -41,6 +41,7 @@ namespace weft::sched {
 namespace {
 
 constexpr std::size_t global_batch_max = 128;
+constexpr std::int64_t second_look_ns = 50'000'000;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
 // single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park and run it.
@@ -374,8 +375,9 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   sleep_until_.store(none_due, base::seq_cst);
   const auto until = earliest_timer();
   sleep_until_.store(until, base::seq_cst);
-  if (until == none_due) check_deadlock();
   std::int64_t timeout = until == none_due ? -1 : std::max<std::int64_t>(0, until - now_ns());
+  // A thread that is just ending spoils the proof: one more look, then sleep for good.
+  if (until == none_due && check_deadlock() && !std::exchange(looked_twice_, true)) timeout = second_look_ns;
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);
@@ -384,6 +386,7 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   m.p = take_idle_processor();
   if (m.p != nullptr) start_spinning(m);
   polling_.store(false, base::seq_cst);
+  if (n > 0) looked_twice_ = false;
   deliver(m, {done.data(), n});
   // Without a processor nobody else may look at the timers before the busy ones do: what is due goes to the global queue.
   if (m.p == nullptr && until != none_due) {

@@ -156,7 +156,8 @@ class scheduler {
   [[nodiscard]] bool abandon_unfinished() noexcept;
   // inspect.cc
   [[nodiscard]] bool looks_dead() const noexcept;
-  void check_deadlock() noexcept;
+  // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads exist that we do not know.
+  [[nodiscard]] bool check_deadlock() noexcept;
 
   [[nodiscard]] bool stopping() const noexcept {
     // acquire: pairs with the store in stop_all().
@@ -168,7 +169,6 @@ class scheduler {
   std::vector<std::unique_ptr<processor>> processors_;
   std::unique_ptr<poll::poller> poller_;
   stack::allocator* stacks_ = nullptr;
-  bool provable_ = false;  // no thread but ours existed at the start, so a deadlock can be proved
 
   goroutine_pool pool_;
 
@@ -184,6 +184,7 @@ class scheduler {
   base::atomic<std::uint32_t> idle_count_{0};
   base::atomic<std::uint32_t> spinning_{0};
   base::atomic<bool> polling_{false};
+  bool looked_twice_ = false;  // of whoever set polling_
   base::atomic<std::int64_t> sleep_until_{0};
   base::atomic<std::uint32_t> out_{0};  // machines in blocking()
   base::atomic<bool> stopping_{false};

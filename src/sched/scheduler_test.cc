@@ -355,21 +355,28 @@ TEST_P(on_processors, unfinished_goroutines_are_dropped_when_main_returns) {
 }
 
 TEST_P(on_processors, a_goroutine_in_user_code_never_comes_back_after_run) {
-  std::atomic<bool> started{false};
-  std::atomic<bool> leave{false};
-  std::atomic<bool> came_back{false};
-  run([&] {
-    go([&] {
-      blocking([&] {
-        started.store(true);
-        while (!leave.load()) std::this_thread::yield();
+  struct flags {
+    std::atomic<bool> started{false};
+    std::atomic<bool> leave{false};
+    std::atomic<bool> left{false};
+    std::atomic<bool> came_back{false};
+  };
+  // Shared: the thread that is out looks at them after this test.
+  const auto f = std::make_shared<flags>();
+  run([f] {
+    go([f] {
+      blocking([f] {
+        f->started.store(true);
+        while (!f->leave.load()) std::this_thread::yield();
+        f->left.store(true);
       });
-      came_back.store(true);
+      f->came_back.store(true);
     });
-    while (!started.load()) yield();
+    while (!f->started.load()) yield();
   });
-  leave.store(true);
-  EXPECT_FALSE(came_back.load());
+  f->leave.store(true);
+  while (!f->left.load()) std::this_thread::yield();
+  EXPECT_FALSE(f->came_back.load());
 }
 
 TEST_P(on_processors, goroutine_count_counts_the_living) {
