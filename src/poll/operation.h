@@ -1,7 +1,7 @@
 #pragma once
 
 // operation: one attempt at the system call behind an operation. What the backends that say "ready,
-// try again" share, and what net uses for an attempt that never waits.
+// try again" share.
 
 #include <cstdint>
 

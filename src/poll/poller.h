@@ -96,9 +96,13 @@ class poller {
   virtual void release(descriptor& d) noexcept = 0;
 
   // start: tries the system call (retrying EINTR); when it would wait, keeps `who` pending in the
-  // operation's direction. One operation a direction at a time, from start to its end: asserted.
+  // operation's direction. One operation a direction at a time, from start to its end, and not with
+  // an attempt() at the same time.
   [[nodiscard]] virtual start_result start(descriptor& d, const operation& op,
                                            cookie who) noexcept = 0;
+
+  // attempt: as start(), but leaves nothing pending: -EAGAIN when it would wait.
+  [[nodiscard]] virtual std::int64_t attempt(descriptor& d, const operation& op) noexcept = 0;
 
   // cancel: withdraws the pending operation of `who`; false when it has left, or is leaving,
   // another way.

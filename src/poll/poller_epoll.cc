@@ -98,22 +98,23 @@ class epoll_poller final : public poller {
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
                                    cookie who) noexcept override;
+  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op) noexcept override;
   [[nodiscard]] bool cancel(descriptor& d, direction dir, cookie who) noexcept override;
   [[nodiscard]] std::size_t wait(std::span<completion> out,
                                  std::int64_t timeout_ns) noexcept override;
   void wake() noexcept override;
   [[nodiscard]] std::size_t pending_count() const noexcept override {
-    // relaxed: a count; whoever asks has made sure by other means that nothing moves.
-    return pending_.load(base::relaxed);
+    // seq_cst: pairs with the increment of whoever leaves an operation pending (poller.h).
+    return pending_.load(base::seq_cst);
   }
 
  private:
-  [[nodiscard]] bool arm(descriptor& d, slot& s, std::uint64_t seen, cookie who) noexcept;
+  [[nodiscard]] bool arm(descriptor& d, slot& s, cookie who) noexcept;
   [[nodiscard]] int collect(std::span<epoll_event> events, std::int64_t timeout_ns) noexcept;
   std::size_t deliver(const epoll_event& event, std::span<completion, 2> out) noexcept;
   void interrupt() noexcept;
   void count_left(std::size_t n) noexcept {
-    // relaxed: a count, see pending_count().
+    // relaxed: only a missed increment could keep somebody from looking.
     if (n != 0) pending_.fetch_sub(n, base::relaxed);
   }
 
@@ -190,36 +191,39 @@ bool drains(fd_kind kind, const operation& op, std::int64_t result) noexcept {
   return kind == fd_kind::tcp && op.flags == 0 && result > 0 && result < size_of(op);
 }
 
-start_result epoll_poller::start(descriptor& d, const operation& op, cookie who) noexcept {
+std::int64_t epoll_poller::attempt(descriptor& d, const operation& op) noexcept {
+  // relaxed: spares a system call on what is closed; arm() decides.
+  if (!d.open.load(base::relaxed)) return -EBADF;
   slot& s = d.slot_of(direction_of(op.code));
-  for (;;) {  // each further round has seen a new edge
-    // relaxed: spares a system call on what is closed; arm() decides.
-    if (!d.open.load(base::relaxed)) return {false, -EBADF};
-    // acquire: sees `ended` as of this edge; pairs with the increment in deliver().
-    const std::uint64_t seen = s.edges.load(base::acquire);
-    if (s.drained_at != seen) {  // else I3
-      const std::int64_t result = attempt(d.fd, d.kind, op);
-      if (result != -EAGAIN) {
-        // relaxed: ordered by the load of edges above. A later end comes with an edge of its own.
-        if (drains(d.kind, op, result) && !d.ended.load(base::relaxed)) s.drained_at = seen;
-        return {false, result};
-      }
-      s.drained_at = seen;
-    }
-    if (arm(d, s, seen, who)) return {true, 0};
+  // acquire: sees `ended` as of this edge; pairs with the increment in deliver().
+  const std::uint64_t seen = s.edges.load(base::acquire);
+  if (s.drained_at == seen) return -EAGAIN;  // I3
+  const std::int64_t result = poll::attempt(d.fd, d.kind, op);
+  // relaxed: ordered by the load of edges above. A later end comes with an edge of its own.
+  const bool drained =
+      result == -EAGAIN || (drains(d.kind, op, result) && !d.ended.load(base::relaxed));
+  if (drained) s.drained_at = seen;
+  return result;
+}
+
+start_result epoll_poller::start(descriptor& d, const operation& op, cookie who) noexcept {
+  for (;;) {  // each further round has seen a new edge, or a close
+    const std::int64_t result = attempt(d, op);
+    if (result != -EAGAIN) return {false, result};
+    if (arm(d, d.slot_of(direction_of(op.code)), who)) return {true, 0};
   }
 }
 
-// arm: false when an edge has come since `seen`, or the descriptor was closed.
-bool epoll_poller::arm(descriptor& d, slot& s, std::uint64_t seen, cookie who) noexcept {
+// arm: false when an edge has come since the attempt, or the descriptor was closed.
+bool epoll_poller::arm(descriptor& d, slot& s, cookie who) noexcept {
   const base::locked hold(d.guard);
   // relaxed, twice: both change only under the guard.
-  if (!d.open.load(base::relaxed) || s.edges.load(base::relaxed) != seen) return false;
+  if (!d.open.load(base::relaxed) || s.edges.load(base::relaxed) != s.drained_at) return false;
   WEFT_ASSERT(!s.pending, "two operations pending in one direction");
   s.pending = true;  // I2
   s.who = who;
-  // relaxed: a count, see pending_count().
-  pending_.fetch_add(1, base::relaxed);
+  // seq_cst: pairs with the load in pending_count().
+  pending_.fetch_add(1, base::seq_cst);
   return true;
 }
 

@@ -64,13 +64,14 @@ class poll_poller final : public poller {
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
                                    cookie who) noexcept override;
+  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op) noexcept override;
   [[nodiscard]] bool cancel(descriptor& d, direction dir, cookie who) noexcept override;
   [[nodiscard]] std::size_t wait(std::span<completion> out,
                                  std::int64_t timeout_ns) noexcept override;
   void wake() noexcept override;
   [[nodiscard]] std::size_t pending_count() const noexcept override {
-    // relaxed: a count; whoever asks has made sure by other means that nothing moves.
-    return pending_.load(base::relaxed);
+    // seq_cst: pairs with the increment of whoever leaves an operation pending (poller.h).
+    return pending_.load(base::seq_cst);
   }
 
  private:
@@ -148,10 +149,14 @@ void poll_poller::release(descriptor& d) noexcept {
   pool_.put(d);
 }
 
+std::int64_t poll_poller::attempt(descriptor& d, const operation& op) noexcept {
+  // relaxed: spares a system call on what is closed; start()'s look under lock_ decides.
+  if (!d.open.load(base::relaxed)) return -EBADF;
+  return poll::attempt(d.fd, d.kind, op);
+}
+
 start_result poll_poller::start(descriptor& d, const operation& op, cookie who) noexcept {
-  // relaxed: spares a system call on what is closed; the look under lock_ decides.
-  if (!d.open.load(base::relaxed)) return {false, -EBADF};
-  const std::int64_t result = attempt(d.fd, d.kind, op);
+  const std::int64_t result = attempt(d, op);
   if (result != -EAGAIN) return {false, result};
   {
     const base::locked hold(lock_);
@@ -165,8 +170,8 @@ start_result poll_poller::start(descriptor& d, const operation& op, cookie who) 
       armed_.push_back(d);
       ++armed_count_;
     }
-    // relaxed: a count, see pending_count().
-    pending_.fetch_add(1, base::relaxed);
+    // seq_cst: pairs with the load in pending_count().
+    pending_.fetch_add(1, base::seq_cst);
   }
   if (wake_.rouse()) interrupt();  // whoever sleeps does not poll this one yet
   return {true, 0};
@@ -186,7 +191,7 @@ bool poll_poller::drop_locked(descriptor& d, direction dir, cookie& out) noexcep
     armed_.remove(d);  // I1
     --armed_count_;
   }
-  // relaxed: a count, see pending_count().
+  // relaxed: only a missed increment could keep somebody from looking.
   pending_.fetch_sub(1, base::relaxed);
   return true;
 }

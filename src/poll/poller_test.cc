@@ -528,6 +528,26 @@ TEST_P(poller_test, regular_files_and_nonsense_are_refused) {
   EXPECT_EQ(error, EBADF);
 }
 
+TEST_P(poller_test, attempt_leaves_nothing_pending) {
+  for (auto make : {make_pipe, make_socketpair, make_tcp}) {
+    auto ends = make();
+    handle d(*poller_, ends.a.get());
+    std::array<char, 16> buffer;
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
+    EXPECT_EQ(poller_->pending_count(), 0U);
+    ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
+    EXPECT_TRUE(nothing_comes());
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), 5);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
+    // What an attempt found drained, start() need not try again, and still misses nothing.
+    ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+    ASSERT_EQ(::write(ends.b.get(), "again", 5), 5);
+    collect(1);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), 5);
+  }
+}
+
 TEST_P(poller_test, wait_ends_with_its_timeout) {
   std::array<completion, 2> out;
   for (const std::int64_t timeout_ns : {0, 1, 50'000, 1'000'000, 2'500'000}) {

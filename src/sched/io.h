@@ -1,29 +1,19 @@
 #pragma once
 
-// io: an operation of the poller as a wait of the current goroutine (or plain thread).
+// io: what the layers above need of a runtime to wait for descriptors: its poller, and somebody who looks at it. The wait
+// itself is an ordinary one (wait.h): the cookie of a pending operation is {&w.who(), w.at()}, and its completion claims the wait
+// with token_ready.
+
+#include <memory>
 
 #include "poll/poller.h"
-#include "sched/wait.h"
 
 namespace weft::sched {
 
-// io_outcome: how an operation ended. `by` is token_ready (then `value` is the result: >= 0, or -errno), token_timeout,
-// token_cancelled, or token_closed (the descriptor was closed meanwhile).
-struct io_outcome {
-  token by = token_ready;
-  std::int64_t value = 0;
-};
+// current_poller: of the caller's runtime, or of the only one; null without a runtime. Shared: a descriptor may outlive it.
+[[nodiscard]] std::shared_ptr<poll::poller> current_poller() noexcept;
 
-// run_operation: starts `op` on `d` of poller `p` and waits for it. The system calls happen outside the gate: call it outside of
-// one. When a wait ends by timeout or cancel, the operation has been withdrawn before this returns. `extra_deadline_ns` is the
-// descriptor's own deadline, if it has one; a deadline that is moved while the wait lasts is evict()-ed by the caller.
-[[nodiscard]] io_outcome run_operation(poll::poller& p, poll::descriptor& d, const poll::operation& op,
-                                       wait_reason reason, const limits& l) noexcept;
-
-// evict: ends a wait inside run_operation from outside (close, or a deadline that has come): decides it with `by`.
-void evict(const poll::cookie& who, token by, wake_list& woken) noexcept;
-
-// current_poller: of the caller's runtime, or of the only one; null without a runtime.
-[[nodiscard]] poll::poller* current_poller() noexcept;
+// ensure_watched: after an operation was left pending in that poller, before the park; inside the gate.
+void ensure_watched() noexcept;
 
 }  // namespace weft::sched

@@ -77,6 +77,8 @@ class scheduler {
   void ensure_watched() noexcept;
 
   [[nodiscard]] poll::poller& poller() noexcept { return *poller_; }
+  // share_poller: for descriptors, which may outlive the runtime they were opened in.
+  [[nodiscard]] std::shared_ptr<poll::poller> share_poller() const noexcept { return poller_; }
   [[nodiscard]] unsigned max_procs() const noexcept { return static_cast<unsigned>(processors_.size()); }
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
@@ -167,7 +169,7 @@ class scheduler {
   // Constant after construction.
   const test_modes modes_;
   std::vector<std::unique_ptr<processor>> processors_;
-  std::unique_ptr<poll::poller> poller_;
+  std::shared_ptr<poll::poller> poller_;
   stack::allocator* stacks_ = nullptr;
 
   goroutine_pool pool_;
