@@ -55,6 +55,15 @@ class lock {
     return true;
   }
 
+  // pass: returns when whoever holds it now has let it go. For who was woken from inside a critical section, and may
+  // destroy the object when it returns.
+  void pass() noexcept {
+    // acquire: what the holder did in there is over; pairs with the exchange in release().
+    if (word_.load(base::acquire) == 0) return;
+    acquire();
+    release();
+  }
+
   void release() noexcept {
     note_released();
     // release: publishes the critical section; pairs with the acquiring compare-exchange.
