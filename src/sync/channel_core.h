@@ -1,0 +1,165 @@
+#pragma once
+
+// channel_core: what all channels are, whatever their elements: a ring of slots, receivers and
+// senders that wait, a lock. It moves bytes and never runs code of the element's type.
+//
+// Every operation is one short critical section: take() or put() either succeeds at once, against
+// the ring or a waiter of the other side, or says `blocked`, and then the caller enters a node and
+// parks.
+//
+// I1  Not both are true: a receiver waits, and the ring holds something or an open sender waits.
+// I2  A sender waits only while the ring is full or of size 0. A receiver that makes room moves the
+// first
+//     waiting sender's value to the end of the ring: order is kept.
+// I3  Who serves a waiter does so in this order, under lock_: takes its node out, copies the value,
+// claims
+//     it. Copying first is harmless if the claim is lost: the value of a sender stays its own, and
+//     the slot of a receiver is in a frame that cannot end before it has had our lock. After a
+//     claim is won the waiter's frame may be gone at any moment. So a waiter that was served finds
+//     its node out, and its value there, without the lock.
+// I4  look_ says what take() and put() would say, as of the last critical section; its upper bits
+// count
+//     the changes. It is written under lock_ only.
+// I5  A waiter that was served returns only after the server has let the lock go
+// (base::lock::pass), since
+//     the handle that keeps the channel alive may be in its own frame.
+// I6  A channel with a clock (time.h) has no ring and no senders: take() looks at due_ns_, and who
+// waits
+//     wakes at due_ns_ by its own deadline. So a ticker that nobody listens to costs nothing, needs
+//     no runtime, and cannot hand out a stale tick.
+//
+// Order of locks: channels nest only in select, in rising number. Numbers, not addresses: they say
+// the same in each run.
+//
+// Rejected. A lock-free ring: select needs to commit over several channels, and what is measured is
+// the wake-up, not the lock. Holding the lock over the switch (see waiter.h). Values moved by the
+// other side's code (Go copies types it knows; a C++ move may do anything, also use this channel).
+//
+// Tests: channel_test.cc, select_test.cc.
+
+#include <weft/detail/channel_core.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "sched/wait.h"
+
+namespace weft::sync {
+
+using outcome = detail::channel_outcome;
+
+// channel_node: one who waits, and where its value is or goes.
+struct channel_node : sched::wait_node {
+  void* slot = nullptr;
+};
+
+// token_look_again: served with nothing: what the wait was for may have changed.
+inline constexpr sched::token token_look_again = sched::token_none;
+
+enum class direction : unsigned char { recv, send };
+
+class channel_core {
+ public:
+  channel_core(std::size_t capacity, std::size_t element_size, void (*drop)(void*) noexcept);
+  channel_core(const channel_core&) = delete;
+  channel_core& operator=(const channel_core&) = delete;
+
+  // make_clock: a channel of time points with a clock.
+  [[nodiscard]] static channel_core* make_clock(std::int64_t due_ns, std::int64_t period_ns);
+
+  void retain() noexcept {
+    // relaxed: whoever retains has a reference already.
+    references_.fetch_add(1, base::relaxed);
+  }
+  void release() noexcept {
+    // acq_rel: the last one sees all that the others did.
+    if (references_.fetch_sub(1, base::acq_rel) == 1) delete this;
+  }
+
+  // -- whole operations; inside the gate
+  // -------------------------------------------------------------
+
+  [[nodiscard]] outcome recv(void* slot, const sched::limits& l, bool of_goroutine) noexcept;
+  [[nodiscard]] outcome send(const void* slot, const sched::limits& l, bool of_goroutine) noexcept;
+  [[nodiscard]] outcome try_recv(void* slot) noexcept;
+  [[nodiscard]] outcome try_send(const void* slot) noexcept;
+  // close: false if it was closed already.
+  [[nodiscard]] bool close() noexcept;
+  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+  // set_clock: from now on due at `due_ns`, then every `period_ns` (0: once). True if it was
+  // running.
+  bool set_clock(std::int64_t due_ns, std::int64_t period_ns) noexcept;
+
+  // -- parts of them, for select
+  // ----------------------------------------------------------------------
+
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] base::lock& lock() noexcept { return lock_; }
+
+  // look: what would be possible now, and a number that changes with it. Without lock.
+  [[nodiscard]] std::uint64_t look() const noexcept {
+    // seq_cst: an operation that finds nothing to do must not have passed an earlier one of its own
+    // goroutine on another channel.
+    return look_.load(base::seq_cst);
+  }
+  [[nodiscard]] static bool may(direction d, std::uint64_t look) noexcept {
+    return (look & (d == direction::recv ? may_recv : may_send)) != 0;
+  }
+
+  // With lock() held; woken waiters go to `woken`, to be fired after lock() is released.
+  [[nodiscard]] outcome take(void* slot, sched::wake_list& woken) noexcept;
+  [[nodiscard]] outcome put(const void* slot, sched::wake_list& woken) noexcept;
+  void enter(direction d, channel_node& n) noexcept;
+  void leave(direction d, channel_node& n) noexcept;
+  [[nodiscard]] std::int64_t due_ns() const noexcept { return due_ns_; }
+
+ private:
+  static constexpr std::uint64_t may_recv = 1;
+  static constexpr std::uint64_t may_send = 2;
+  static constexpr std::uint64_t look_step = 4;
+
+  ~channel_core();
+  [[nodiscard]] std::byte* at(std::size_t index) noexcept {
+    return ring_.get() + index * element_size_;
+  }
+  void copy(void* to, const void* from) const noexcept;
+  void refill(sched::wake_list& woken) noexcept;
+  [[nodiscard]] outcome take_tick(void* slot) noexcept;
+  void publish_look() noexcept;
+  [[nodiscard]] base::list<channel_node>& queue(direction d) noexcept {
+    return d == direction::recv ? receivers_ : senders_;
+  }
+  sched::token wait_in(direction d, void* slot, const sched::limits& l) noexcept;
+
+  // Constant after construction.
+  const std::uint64_t number_;
+  const std::size_t capacity_;
+  const std::size_t element_size_;
+  void (*const drop_)(void*) noexcept;
+  const std::unique_ptr<std::byte[]> ring_;
+
+  base::atomic<std::uint32_t> references_{1};
+  base::atomic<std::uint64_t> look_{0};
+
+  base::lock lock_{base::rank::channel};
+  // Guarded by lock_.
+  bool closed_ = false;
+  bool has_clock_ = false;  // constant once made
+  std::size_t head_ = 0;
+  std::size_t count_ = 0;
+  base::list<channel_node> receivers_;
+  base::list<channel_node> senders_;
+  std::int64_t due_ns_ = sched::none_due;
+  std::int64_t period_ns_ = 0;
+};
+
+// outcome_of: how a wait ended that nobody served.
+[[nodiscard]] outcome outcome_of(sched::token by, const sched::limits& l) noexcept;
+
+}  // namespace weft::sync
