@@ -1,0 +1,243 @@
+// mutex: a word, and a queue for those who wait.
+//
+//   word = owner (a pointer: its lowest bits are free) | woken | starving | waiting
+//
+// waiting   somebody is in the queue: an unlock must look there.
+// woken     somebody was woken and has not tried yet: unlocks wake nobody else.
+// starving  somebody has waited for more than starvation_ns: unlock hands the mutex over.
+//
+// I1  owner changes from 0 by compare-exchange only, and from X to anything by X only.
+// I2  waiting and starving are set, and the queue changed, under the queue's lock only.
+// I3  A free mutex that somebody waits for has woken set: somebody is on the way to it. While
+// starving it is
+//     never free: it goes from owner to waiter.
+// I4  A waiter to whom it is handed is the owner before its wait is claimed; if the claim is lost
+// the mutex
+//     goes to the next.
+//
+// Normal mode lets runners take a free mutex before the woken one, which saves a switch for each
+// handover; starvation mode bounds what that costs the others. Both are Go's.
+//
+// Rejected: always handing over (a convoy as soon as two want it); spinning without limit.
+//
+// Tests: mutex_test.cc.
+
+#include <weft/mutex.h>
+
+#include <cstdint>
+#include <new>
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "sched/environment.h"
+#include "sched/gate.h"
+#include "sched/scheduler.h"
+#include "sync/waiters.h"
+
+namespace weft {
+namespace sync {
+namespace {
+
+using word = std::uintptr_t;
+
+constexpr word waiting = 1;
+constexpr word starving = 2;
+constexpr word woken_bit = 4;
+constexpr word flags = waiting | starving | woken_bit;
+
+constexpr std::int64_t starvation_ns = 1'000'000;
+constexpr int spin_rounds = 4;
+constexpr int spin_pauses = 30;
+constexpr sched::token token_handed = sched::token_first_case;
+
+constexpr word owner_of(word w) noexcept { return w & ~flags; }
+
+// self: who the caller is: its goroutine, or a byte of its thread. Never kept over a wait by a
+// thread's address.
+[[gnu::noinline]] word self() noexcept {
+  if (const sched::goroutine* g = sched::current_goroutine()) return reinterpret_cast<word>(g);
+  alignas(16) thread_local char identity = 0;
+  return reinterpret_cast<word>(&identity);
+}
+
+static_assert(alignof(sched::goroutine) > flags);
+
+struct mutex_node : sched::wait_node {
+  word owner = 0;
+  std::int64_t since_ns = 0;
+};
+
+class mutex_core {
+ public:
+  bool try_take(word me) noexcept {
+    word old = word_.load(base::relaxed);
+    while (owner_of(old) == 0) {
+      // acquire: sees what the last owner did; pairs with the releases in unlock().
+      if (word_.compare_exchange_weak(old, old | me, base::acquire, base::relaxed)) return true;
+    }
+    return false;
+  }
+
+  sched::token lock(word me, const sched::limits& l) noexcept {
+    word free = 0;
+    // acquire: as in try_take().
+    if (word_.compare_exchange_strong(free, me, base::acquire, base::relaxed))
+      return sched::token_ready;
+    if (try_take(me) || spin(me)) return sched::token_ready;
+    return lock_slow(me, l);
+  }
+
+  void unlock(word me) noexcept {
+    word old = me;
+    // release: publishes what the owner did; pairs with the acquires of the next one.
+    if (word_.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+    if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
+    while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
+      // release: as above.
+      if (word_.compare_exchange_weak(old, old & flags, base::release, base::relaxed)) return;
+    }
+    unlock_slow();
+  }
+
+ private:
+  bool spin(word me) noexcept;
+  bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
+  sched::token lock_slow(word me, const sched::limits& l) noexcept;
+  void unlock_slow() noexcept;
+  void hand_over(sched::wake_list& woken) noexcept;
+  void wake_one(sched::wake_list& woken) noexcept;
+  [[nodiscard]] word waiting_if_any() const noexcept {
+    return waiters_.queue.empty() ? 0 : waiting;
+  }
+
+  base::atomic<word> word_{0};
+  waiters waiters_;
+};
+
+// spin: the owner may be about to unlock, if it runs on another processor.
+bool mutex_core::spin(word me) noexcept {
+  const sched::scheduler* s = sched::current_scheduler();
+  if (s != nullptr && s->max_procs() == 1) return false;
+  for (int i = 0; i < spin_rounds; ++i) {
+    if ((word_.load(base::relaxed) & starving) != 0) return false;
+    for (int j = 0; j < spin_pauses; ++j) base::cpu_relax();
+    if (try_take(me)) return true;
+  }
+  return false;
+}
+
+// take_or_announce: with the queue's lock. True: taken. False: it has an owner, who will look at
+// the queue.
+bool mutex_core::take_or_announce(word me, bool was_woken, bool starves) noexcept {
+  word old = word_.load(base::relaxed);
+  for (;;) {
+    const word base = was_woken ? old & ~woken_bit : old;
+    const bool free = owner_of(old) == 0;
+    const word next = free ? base | me : base | waiting | (starves ? starving : 0);
+    // acquire: as in try_take().
+    if (word_.compare_exchange_weak(old, next, base::acquire, base::relaxed)) return free;
+  }
+}
+
+sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
+  sched::wait w(sched::wait_reason::mutex_lock, this);
+  mutex_node n;
+  n.owner = me;
+  n.since_ns = sched::now_ns();
+  bool was_woken = false;
+  bool starves = false;
+  for (;;) {
+    waiters_.lock.acquire();
+    if (take_or_announce(me, was_woken, starves)) {
+      waiters_.lock.release();
+      return sched::token_ready;
+    }
+    const auto by = waiters_.park(w, n, was_woken, l);
+    if (by == token_handed) return sched::token_ready;
+    if (by != sched::token_ready) {
+      base::locked hold(waiters_.lock);
+      // relaxed: flags order nothing (I2 by the lock).
+      if (waiters_.queue.empty()) word_.fetch_and(~(waiting | starving), base::relaxed);
+      return by;
+    }
+    was_woken = true;
+    starves = sched::now_ns() - n.since_ns > starvation_ns;
+    w.again();
+  }
+}
+
+void mutex_core::unlock_slow() noexcept {
+  sched::wake_list woken;
+  base::locked hold(waiters_.lock);
+  // relaxed: nobody but us changes the owner, and the flags are guarded (I1, I2).
+  if ((word_.load(base::relaxed) & starving) != 0) {
+    hand_over(woken);
+  } else {
+    wake_one(woken);
+  }
+}
+
+// hand_over: to the first waiter; the mode ends with one that has not waited long, or is the last.
+void mutex_core::hand_over(sched::wake_list& woken) noexcept {
+  const word kept = word_.load(base::relaxed) & woken_bit;
+  const auto now = sched::now_ns();
+  while (auto* n = static_cast<mutex_node*>(waiters_.queue.pop_front())) {
+    const bool over = waiters_.queue.empty() || now - n->since_ns < starvation_ns;
+    // release: as in unlock(); the new owner sees it by the claim as well.
+    word_.store(n->owner | kept | waiting_if_any() | (over ? 0 : starving), base::release);
+    if (woken.claim(*n->who, n->at, token_handed)) return;
+  }
+  word_.store(kept, base::release);  // release: as in unlock()
+}
+
+// wake_one: the mutex becomes free; the first waiter is woken to try.
+void mutex_core::wake_one(sched::wake_list& woken) noexcept {
+  while (sched::wait_node* n = waiters_.queue.pop_front()) {
+    // It cannot try before we let the queue's lock go, so the claim may come before the word.
+    if (!woken.claim(*n->who, n->at, sched::token_ready)) continue;
+    word_.store(woken_bit | waiting_if_any(), base::release);  // release: as in unlock()
+    return;
+  }
+  word_.store(0, base::release);  // release: as in unlock()
+}
+
+}  // namespace
+}  // namespace sync
+
+namespace {
+
+sync::mutex_core& core_of(std::byte* bytes) noexcept {
+  return *std::launder(reinterpret_cast<sync::mutex_core*>(bytes));
+}
+
+}  // namespace
+
+mutex::mutex() noexcept {
+  static_assert(sizeof(sync::mutex_core) <= sizeof core_ && alignof(sync::mutex_core) <= 8);
+  ::new (static_cast<void*>(core_)) sync::mutex_core;
+}
+
+void mutex::lock() noexcept {
+  const sched::gate inside;
+  core_of(core_).lock(sync::self(), {});
+}
+
+result<void> mutex::lock(const limit& l) noexcept {
+  const sched::gate inside;
+  const auto raw = l.raw();
+  const auto by = core_of(core_).lock(sync::self(), raw);
+  if (by == sched::token_ready) return {};
+  return std::unexpected(error(sched::code_of(by, raw), "mutex lock"));
+}
+
+bool mutex::try_lock() noexcept {
+  const sched::gate inside;
+  return core_of(core_).try_take(sync::self());
+}
+
+void mutex::unlock() noexcept {
+  const sched::gate inside;
+  core_of(core_).unlock(sync::self());
+}
+
+}  // namespace weft

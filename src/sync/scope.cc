@@ -1,0 +1,101 @@
+#include <weft/scope.h>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "base/lock.h"
+#include "sched/gate.h"
+#include "sched/scheduler.h"
+#include "sync/context.h"
+#include "sync/wait_group_core.h"
+
+namespace weft {
+namespace sync {
+
+// scope_state: what the goroutines of a scope share. Every one of them gives its share back before
+// the scope's join returns, so it needs no count of its own.
+class scope_state {
+ public:
+  explicit scope_state(cancellable c) noexcept : own(std::move(c)) {}
+
+  void fail(std::exception_ptr e) noexcept {
+    {
+      base::locked hold(lock_);
+      if (failed_) return;
+      failed_ = true;
+      failure_.swap(e);
+    }
+    own.cancel();
+  }
+  std::exception_ptr take_failure() noexcept {
+    base::locked hold(lock_);
+    return std::exchange(failure_, nullptr);
+  }
+
+  const cancellable own;
+  wait_group_core members;
+  // uncaught: exceptions in flight when the scope was entered.
+  const int uncaught = std::uncaught_exceptions();
+
+ private:
+  base::lock lock_{base::rank::scope};
+  bool failed_ = false;         // guarded by lock_
+  std::exception_ptr failure_;  // guarded by lock_; nothing is destroyed under it
+};
+
+}  // namespace sync
+
+namespace detail {
+
+scope_share::scope_share(sync::scope_state& of) noexcept : of_(&of) {
+  const sched::gate inside;
+  of.members.add(1);
+}
+
+void scope_share::give_back() noexcept {
+  const sched::gate inside;
+  of_->members.add(-1);
+}
+
+void scope_share::enter() const noexcept {
+  const sched::gate inside;
+  auto* state = context_access::state(of_->own.ctx);
+  state->retain();
+  if (auto* old = std::exchange(sched::current_goroutine()->inherited, state)) old->release();
+}
+
+void scope_share::fail() const noexcept { of_->fail(std::current_exception()); }
+
+}  // namespace detail
+
+scope::scope(const weft::context& parent) : state_(new sync::scope_state(with_cancel(parent))) {}
+
+scope::~scope() noexcept(false) {
+  const std::unique_ptr<sync::scope_state> owned(state_);
+  const bool body_failed = std::uncaught_exceptions() > state_->uncaught;
+  if (body_failed) cancel();
+  static_cast<void>(wait());
+  cancel();
+  auto failure = state_->take_failure();
+  if (failure != nullptr && !body_failed) std::rethrow_exception(std::move(failure));
+}
+
+const weft::context& scope::context() const noexcept { return state_->own.ctx; }
+
+void scope::cancel() noexcept { state_->own.cancel(); }
+
+result<void> scope::wait(const limit& l) noexcept {
+  const sched::gate inside;
+  const auto raw = l.raw();
+  const auto by = state_->members.wait(sched::wait_reason::scope_join, raw);
+  if (by == sched::token_ready) return {};
+  return std::unexpected(error(sched::code_of(by, raw), "scope join"));
+}
+
+void scope::join() {
+  static_cast<void>(wait());
+  if (auto failure = state_->take_failure()) std::rethrow_exception(std::move(failure));
+}
+
+}  // namespace weft

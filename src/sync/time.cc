@@ -1,0 +1,55 @@
+#include <weft/time.h>
+
+#include <algorithm>
+
+#include "sched/environment.h"
+#include "sched/gate.h"
+#include "sched/wait.h"
+#include "sync/channel_core.h"
+
+namespace weft {
+namespace {
+
+// The core of a clock writes nanoseconds; receivers read a time_point.
+static_assert(sizeof(timer::time_point) == sizeof(std::int64_t));
+static_assert(std::is_same_v<timer::time_point::duration, std::chrono::nanoseconds>);
+
+// first_due: the first tick of a period that begins now.
+std::int64_t first_due(std::int64_t period_ns) noexcept {
+  return limit(std::chrono::nanoseconds(period_ns)).deadline_ns();
+}
+
+}  // namespace
+
+namespace detail {
+
+result<void> sleep_until_ns(std::int64_t deadline_ns, const limit& l) noexcept {
+  const sched::gate inside;
+  if (deadline_ns <= 0 || deadline_ns <= sched::now_ns()) return {};
+  const auto raw = l.raw();
+  sched::wait w(sched::wait_reason::sleep, nullptr);
+  const auto by = w.park({std::min(deadline_ns, raw.deadline_ns), raw.cancel});
+  if (by == sched::token_timeout && deadline_ns <= raw.deadline_ns) return {};
+  return std::unexpected(error(sched::code_of(by, raw), "sleep"));
+}
+
+}  // namespace detail
+
+timer::timer(std::int64_t due_ns, std::int64_t period_ns)
+    : channel_(sync::channel_core::make_clock(due_ns, period_ns)) {}
+
+bool timer::set(std::int64_t due_ns, std::int64_t period_ns) noexcept {
+  const sched::gate inside;
+  return channel_.core()->set_clock(due_ns, period_ns);
+}
+
+ticker::ticker(nanoseconds period) : timer(first_due(period.count), period.count) {
+  if (period.count <= 0) throw misuse_error("non-positive interval for NewTicker");
+}
+
+void ticker::set_period(nanoseconds period) {
+  if (period.count <= 0) throw misuse_error("non-positive interval for Ticker.Reset");
+  set(first_due(period.count), period.count);
+}
+
+}  // namespace weft

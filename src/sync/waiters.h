@@ -1,0 +1,46 @@
+#pragma once
+
+// waiters: a queue of those who wait for one object, with its lock. Who wakes them claims under the
+// lock and fires after it; who is woken returns only after the waker has let the lock go, so that
+// it may destroy the object.
+
+#include <algorithm>
+
+#include "base/lock.h"
+#include "sched/wait.h"
+
+namespace weft::sync {
+
+struct waiters {
+  base::lock lock{base::rank::sync};
+  sched::wait_queue queue;  // guarded by lock
+
+  // park: waits in the queue. `lock` is held when it is called and not when it returns. The node is
+  // in nobody's hands afterwards.
+  template <class Node>
+  sched::token park(sched::wait& w, Node& n, bool at_front, const sched::limits& l) noexcept {
+    n.who = &w.who();
+    n.at = w.at();
+    if (at_front) {
+      queue.push_front(n);
+    } else {
+      queue.push_back(n);
+    }
+    lock.release();
+    const sched::token by = w.park(l);
+    if (by == sched::token_timeout || by == sched::token_cancelled) {
+      base::locked hold(lock);
+      if (n.linked()) queue.remove(n);
+    } else {
+      lock.pass();
+    }
+    return by;
+  }
+
+  // claim_all: with `lock` held.
+  void claim_all(sched::wake_list& woken) noexcept {
+    while (sched::wait_node* n = queue.pop_front()) woken.claim(*n->who, n->at, n->by);
+  }
+};
+
+}  // namespace weft::sync
