@@ -31,6 +31,7 @@ namespace detail {
 struct pending_goroutine {
   void* record;
   void* closure;
+  bool visiting;  // made by a thread that is no machine of the runtime
 };
 inline constexpr std::size_t closure_inline_size = 64;
 

@@ -38,19 +38,20 @@ sched::spawn_request request_of(const go_options& options, const std::source_loc
 namespace detail {
 
 pending_goroutine make_goroutine(const go_options& options, const std::source_location& site) {
-  sched::scheduler* s = sched::current_scheduler();
-  if (s == nullptr) s = sched::only_scheduler();
-  if (s == nullptr) throw misuse_error("go: no runtime is running here (call it inside weft::run)");
+  sched::visit here;
+  if (here.target() == nullptr) throw misuse_error("go: no runtime is running here (call it inside weft::run)");
   const sched::gate inside;
-  sched::goroutine* g = s->make(request_of(options, site));
-  return {g, g->closure};
+  sched::goroutine* g = here.target()->make(request_of(options, site));
+  return {g, g->closure, here.keep()};
 }
 
 void start_goroutine(const pending_goroutine& pending, void (*invoke)(void*)) noexcept {
   const sched::gate inside;
   auto& g = *static_cast<sched::goroutine*>(pending.record);
+  sched::scheduler& owner = *g.owner;
   g.invoke = invoke;
-  g.owner->start(g);
+  owner.start(g);
+  if (pending.visiting) owner.end_visit();
 }
 
 void enter_blocking() noexcept {
@@ -102,11 +103,10 @@ unsigned max_procs() noexcept {
 }
 
 std::size_t goroutine_count() noexcept {
-  const sched::scheduler* s = sched::current_scheduler();
-  if (s == nullptr) s = sched::only_scheduler();
-  if (s == nullptr) return 0;
+  const sched::visit here;
+  if (here.target() == nullptr) return 0;
   const sched::gate inside;
-  return static_cast<std::size_t>(s->goroutine_count());
+  return static_cast<std::size_t>(here.target()->goroutine_count());
 }
 
 bool in_goroutine() noexcept { return sched::current_goroutine() != nullptr; }

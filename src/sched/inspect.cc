@@ -156,7 +156,7 @@ void inspect_leave(scheduler& s) noexcept {
   }
 }
 
-scheduler* only_scheduler() noexcept {
+scheduler* visit_only_scheduler() noexcept {
   scheduler* found = nullptr;
   base::locked hold(registry_lock);
   for (auto& slot : registry) {
@@ -165,6 +165,8 @@ scheduler* only_scheduler() noexcept {
     if (found != nullptr) return nullptr;
     found = s;
   }
+  // Under the lock, which inspect_leave() takes before run() waits for visitors.
+  if (found != nullptr) found->begin_visit();
   return found;
 }
 

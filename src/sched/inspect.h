@@ -11,8 +11,8 @@ class scheduler;
 void inspect_enter(scheduler& s) noexcept;
 void inspect_leave(scheduler& s) noexcept;
 
-// only_scheduler: the one scheduler that exists, for calls from plain threads; null when there is none or more than one.
-[[nodiscard]] scheduler* only_scheduler() noexcept;
+// visit_only_scheduler: the one scheduler that exists, with a visit begun; null when there is none or more than one.
+[[nodiscard]] scheduler* visit_only_scheduler() noexcept;
 
 // list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop anybody; makes no allocation.
 void list_goroutines() noexcept;

@@ -4,6 +4,8 @@
 // goroutine and end; machines in user code meet a revoked gate at their next entry, and end there. Those that do not come
 // back within a short grace are "out": what they may still touch - the scheduler, its stacks - stays for ever.
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -79,6 +81,12 @@ scheduler* current_scheduler() noexcept {
   return m != nullptr ? m->owner : nullptr;
 }
 
+visit::visit() noexcept : target_(current_scheduler()) {
+  if (target_ != nullptr) return;
+  target_ = visit_only_scheduler();
+  counted_ = target_ != nullptr;
+}
+
 scheduler::scheduler(const scheduler_options& options)
     : modes_(read_test_modes()), poller_(poll::make_poller()), stacks_(stack::create()) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
@@ -139,6 +147,13 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
   inspect_leave(*this);
+  await_visitors();
+}
+
+// await_visitors: a thread that woke the last goroutine, or started one, may still be in our code: for a moment.
+void scheduler::await_visitors() noexcept {
+  // acquire: pairs with end_visit().
+  while (visitors_.load(base::acquire) != 0) ::sched_yield();
 }
 
 machine* scheduler::new_machine() {

@@ -435,12 +435,16 @@ void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
 void scheduler::make_runnable(goroutine& g) noexcept {
   trace::readied(g);
   machine* m = current_machine();
-  if (m != nullptr && m->owner == this && m->p != nullptr && !modes_.migrate) {
+  const bool ours = m != nullptr && m->owner == this;
+  // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler until it is through.
+  if (!ours) begin_visit();
+  if (ours && m->p != nullptr && !modes_.migrate) {
     push_young(*m, g);
   } else {
     push_global(g);
   }
   wake_processor();
+  if (!ours) end_visit();
 }
 
 void scheduler::arm_timer(timer& t, std::int64_t when_ns) noexcept {

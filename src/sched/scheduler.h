@@ -76,6 +76,16 @@ class scheduler {
   // ensure_watched: after a wait for a descriptor was started: somebody must be looking while a processor idles.
   void ensure_watched() noexcept;
 
+  // visit: a thread that is no machine of this scheduler begins and ends to use it. run() does not return in between.
+  void begin_visit() noexcept {
+    // acquire: nothing of the visit moves before it; pairs with the wait in run().
+    visitors_.fetch_add(1, base::acquire);
+  }
+  void end_visit() noexcept {
+    // release: all of the visit is done when run() sees it gone. The last touch.
+    visitors_.fetch_sub(1, base::release);
+  }
+
   [[nodiscard]] poll::poller& poller() noexcept { return *poller_; }
   // share_poller: for descriptors, which may outlive the runtime they were opened in.
   [[nodiscard]] std::shared_ptr<poll::poller> share_poller() const noexcept { return poller_; }
@@ -155,6 +165,7 @@ class scheduler {
   machine* new_machine();
   static void machine_thread(void* raw) noexcept;
   void stop_all() noexcept;
+  void await_visitors() noexcept;
   [[nodiscard]] bool abandon_unfinished() noexcept;
   // inspect.cc
   [[nodiscard]] bool looks_dead() const noexcept;
@@ -188,6 +199,7 @@ class scheduler {
   base::atomic<bool> polling_{false};
   bool looked_twice_ = false;  // of whoever set polling_
   base::atomic<std::int64_t> sleep_until_{0};
+  base::atomic<std::uint32_t> visitors_{0};
   base::atomic<std::uint32_t> out_{0};  // machines in blocking()
   base::atomic<bool> stopping_{false};
   base::atomic<std::uint32_t> next_heap_{0};
@@ -203,6 +215,25 @@ class scheduler {
 
 // current_scheduler: the caller's, else null.
 [[nodiscard]] scheduler* current_scheduler() noexcept;
+
+// visit: the caller's scheduler, or from a plain thread the only one that runs, which stays while the visit lasts; null
+// without one.
+class [[nodiscard]] visit {
+ public:
+  visit() noexcept;
+  ~visit() {
+    if (counted_) target_->end_visit();
+  }
+  visit(const visit&) = delete;
+  visit& operator=(const visit&) = delete;
+  [[nodiscard]] scheduler* target() const noexcept { return target_; }
+  // keep: the visit goes on when this object ends; somebody calls end_visit(). True if there is one to end.
+  [[nodiscard]] bool keep() noexcept { return std::exchange(counted_, false); }
+
+ private:
+  scheduler* target_;
+  bool counted_ = false;
+};
 
 // choose_max_procs: `asked`, or for 0 WEFT_MAXPROCS, else usable_cpus().
 [[nodiscard]] unsigned choose_max_procs(unsigned asked) noexcept;
