@@ -23,7 +23,8 @@ std::string escaped_value(const std::string& value) {
 
 std::string target_limits(int n) {
   const std::string many = std::to_string(n);
-  return "TARGMAX=JOIN:" + many + ",PART:" + many + ",KICK:1,NAMES:" + many + ",LIST:" + many +
+  // JOIN and PART are bounded by the line, and JOIN by CHANLIMIT.
+  return "TARGMAX=JOIN:,PART:,KICK:" + many + ",NAMES:" + many + ",LIST:" + many +
          ",WHOIS:1,PRIVMSG:" + many + ",NOTICE:" + many + ",TAGMSG:" + many;
 }
 

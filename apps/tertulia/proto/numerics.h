@@ -77,6 +77,7 @@ inline constexpr numeric err_nomotd{422, "MOTD File is missing"};
 inline constexpr numeric err_nonicknamegiven{431, "No nickname given"};
 inline constexpr numeric err_erroneusnickname{432, "Erroneous nickname"};
 inline constexpr numeric err_nicknameinuse{433, "Nickname is already in use"};
+inline constexpr numeric err_unavailresource{437, "Channel is temporarily unavailable"};
 inline constexpr numeric err_usernotinchannel{441, "They aren't on that channel"};
 inline constexpr numeric err_notonchannel{442, "You're not on that channel"};
 inline constexpr numeric err_useronchannel{443, "is already on channel"};

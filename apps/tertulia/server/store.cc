@@ -49,15 +49,19 @@ store_result<void> store::limit_pages(std::int64_t pages_max) {
   return db_.execute(("PRAGMA max_page_count=" + std::to_string(pages_max)).c_str());
 }
 
-store_result<void> store::append(std::span<const stored_line> lines) {
+store_result<void> store::append(std::span<const std::span<const stored_line>> parts) {
   transaction change(db_);
   if (auto begun = change.begin(); !begun) return begun;
-  for (const stored_line& line : lines) {
-    insert_line_->bind(1, line.channel).bind(2, line.seq).bind(3, line.time_ms);
-    insert_line_->bind(4, line.sender).bind(5, line.command).bind(6, line.text).bind(7, line.tags);
-    if (auto done = insert_line_->run(); !done) return done;
-  }
+  for (const auto lines : parts)
+    for (const stored_line& line : lines)
+      if (auto done = insert(line); !done) return done;
   return change.commit();
+}
+
+store_result<void> store::insert(const stored_line& line) {
+  insert_line_->bind(1, line.channel).bind(2, line.seq).bind(3, line.time_ms);
+  insert_line_->bind(4, line.sender).bind(5, line.command).bind(6, line.text).bind(7, line.tags);
+  return insert_line_->run();
 }
 
 store_result<void> store::save_channel(channel_record& channel) {

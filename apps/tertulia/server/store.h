@@ -67,8 +67,8 @@ class store {
   // open: `folder`/history.db, made when it is not there. `size_mb_max` as in the configuration.
   [[nodiscard]] static store_result<store> open(const std::string& folder, int size_mb_max);
 
-  // append: all lines in one transaction, or none.
-  [[nodiscard]] store_result<void> append(std::span<const stored_line> lines);
+  // append: all lines of all parts in one transaction, or none.
+  [[nodiscard]] store_result<void> append(std::span<const std::span<const stored_line>> parts);
 
   // save_channel: writes everything but the id, which is given to a record that has none.
   [[nodiscard]] store_result<void> save_channel(channel_record& channel);
@@ -81,6 +81,7 @@ class store {
 
  private:
   explicit store(database db) : db_(std::move(db)) {}
+  store_result<void> insert(const stored_line& line);
   store_result<void> write_channel(channel_record& channel);
   store_result<void> write_bans(const channel_record& channel);
   store_result<std::vector<ban_record>> read_bans(std::int64_t channel);

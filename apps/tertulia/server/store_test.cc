@@ -29,11 +29,15 @@ stored_line line(std::int64_t channel, std::int64_t seq, std::int64_t time_ms) {
   return {channel, seq, time_ms, "ana!a@h", "PRIVMSG", "text " + std::to_string(seq), "+a=b"};
 }
 
+store_result<void> append(store& s, std::span<const stored_line> lines) {
+  return s.append({{lines}});
+}
+
 // fill: lines 1 to `count` of a channel, at times 1000, 1000, 1010, 1010, 1020 ...
 void fill(store& s, std::int64_t channel, int count) {
   std::vector<stored_line> lines;
   for (int i = 1; i <= count; ++i) lines.push_back(line(channel, i, 1000 + (i - 1) / 2 * 10));
-  ASSERT_TRUE(s.append(lines));
+  ASSERT_TRUE(append(s, lines));
 }
 
 std::vector<std::int64_t> seqs(const store_result<std::vector<stored_line>>& lines) {
@@ -49,7 +53,7 @@ TEST(store, gives_back_what_was_appended) {
   temp_folder folder;
   store s = opened(folder.path() + "/deep/er");
   const std::vector<stored_line> lines{line(1, 1, 5), line(1, 2, 5)};
-  ASSERT_TRUE(s.append(lines));
+  ASSERT_TRUE(append(s, lines));
   history_reader reader = reading(folder.path() + "/deep/er");
   EXPECT_EQ(reader.lines({.channel = 1, .count = 10}).value(), lines);
 }
@@ -58,9 +62,9 @@ TEST(store, an_append_is_all_or_nothing) {
   temp_folder folder;
   store s = opened(folder.path());
   const std::vector<stored_line> twice{line(1, 1, 5), line(1, 1, 5)};
-  EXPECT_FALSE(s.append(twice));
+  EXPECT_FALSE(append(s, twice));
   EXPECT_EQ(seqs(reading(folder.path()).lines({.channel = 1, .count = 10})), seq_list{});
-  EXPECT_TRUE(s.append({{line(1, 1, 5)}}));
+  EXPECT_TRUE(append(s, std::vector{line(1, 1, 5)}));
 }
 
 TEST(store, a_channel_survives_with_its_bans) {
@@ -105,12 +109,12 @@ TEST(store, a_full_disk_is_an_error_and_nothing_is_half_written) {
   ASSERT_TRUE(s.limit_pages(1));  // SQLite keeps what is there and adds no page
   std::vector<stored_line> many;
   for (int i = 3; i < 500; ++i) many.push_back(line(1, i, 2000));
-  const auto full = s.append(many);
+  const auto full = append(s, many);
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().what, store_error::kind::full);
   EXPECT_EQ(seqs(reading(folder.path()).lines({.channel = 1, .count = 1000})), (seq_list{1, 2}));
   ASSERT_TRUE(s.limit_pages(100'000));
-  EXPECT_TRUE(s.append(many));
+  EXPECT_TRUE(append(s, many));
 }
 
 TEST(store, the_size_limit_of_the_configuration_holds) {
@@ -119,7 +123,7 @@ TEST(store, the_size_limit_of_the_configuration_holds) {
   stored_line big = line(1, 1, 1);
   big.text = std::string(500, 'x');
   store_result<void> done;
-  for (; done && big.seq < 10'000; ++big.seq) done = s.append({{big}});
+  for (; done && big.seq < 10'000; ++big.seq) done = append(s, std::vector{big});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().what, store_error::kind::full);
   EXPECT_GT(big.seq, 500);
