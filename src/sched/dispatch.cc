@@ -113,6 +113,8 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
     case deferred_action::requeue:
       g->running_to_runnable();
       m.owner->push_global(*g);
+      // The processor we did not get may have become idle since, by a machine that saw no work.
+      m.owner->wake_processor();
       // release: the deadlock check sees the queue before it sees us gone; pairs with its load of out_.
       m.owner->out_.fetch_sub(1, base::release);
       return;
