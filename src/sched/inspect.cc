@@ -197,7 +197,8 @@ void watch_sigquit(bool exits) {
 // looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of ours in a foreign call could
 // change that.
 bool scheduler::looks_dead() const noexcept {
-  if (stopping()) return false;
+  // acquire: when main has returned, nobody is waited for; it says so before it ends, and with it its processor.
+  if (stopping() || main_done_.load(base::acquire) != 0) return false;
   // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is queued first.
   if (out_.load(base::acquire) != 0) return false;
   if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0) return false;
