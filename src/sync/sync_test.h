@@ -1,0 +1,75 @@
+#pragma once
+
+// What the tests of sync share.
+
+#include <gtest/gtest.h>
+#include <weft/go.h>
+#include <weft/runtime.h>
+
+#include <cstddef>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "arch/sanitizer.h"
+#include "sched/scheduler.h"
+
+namespace weft::sync_test {
+
+// scaled: how often a stress test repeats, in this build.
+constexpr int scaled(int n) {
+  if (WEFT_TSAN != 0) return n / 20 + 1;
+  if (WEFT_ASAN != 0) return n / 5 + 1;
+  return n;
+}
+
+// wait_until: lets others run until `condition` holds.
+template <class F>
+void wait_until(F&& condition) {
+  while (!condition()) weft::yield();
+}
+
+// parked: how many goroutines of this runtime are parked for `reason`.
+inline std::size_t parked(sched::wait_reason reason) {
+  std::size_t n = 0;
+  sched::current_scheduler()->for_each_goroutine([&](const sched::goroutine& seen) {
+    auto& g = const_cast<sched::goroutine&>(seen);
+    if (!g.try_hold()) return;
+    if (g.reason == reason) ++n;
+    g.drop_hold();
+  });
+  return n;
+}
+
+inline void wait_until_parked(sched::wait_reason reason, std::size_t n) {
+  wait_until([&] { return parked(reason) == n; });
+}
+
+// in_weft: runs `f` as the first goroutine of a runtime, and waits until all others have ended.
+template <class F>
+void in_weft(F&& f) {
+  weft::run([&] {
+    f();
+    wait_until([] { return weft::goroutine_count() == 1; });
+  });
+}
+
+// on_thread: runs `f` on a plain thread.
+template <class F>
+void on_thread(F&& f) {
+  std::thread(std::forward<F>(f)).join();
+}
+
+// in_both: a claim that holds in goroutines and on plain threads.
+template <class F>
+void in_both(F&& f) {
+  in_weft(f);
+  on_thread(f);
+}
+
+// join_from_goroutine: waits for a thread without blocking the processor.
+inline void join_from_goroutine(std::thread& t) {
+  weft::blocking([&] { t.join(); });
+}
+
+}  // namespace weft::sync_test
