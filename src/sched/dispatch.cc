@@ -47,52 +47,42 @@ void scheduler::bind(machine& m, goroutine& g) noexcept {
   g.context = arch::make_context(g.stack->low, g.stack->high, goroutine_entry);
 }
 
-// switch_away: leaves `from` for `next`, or for the home stack when null. Returns when somebody resumes `from`.
-void scheduler::switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept {
-  if (!stack::canary_intact(*from.stack)) smashed(from);
-  from.eh = *m.eh;
-  arch::context to;
-  arch::sanitizer::stack_range range;
-  void* fiber = nullptr;
-  if (next != nullptr) {
-    m.owner->bind(m, *next);
-    if (next->current_phase() == phase::runnable) next->to_running();
-    next->last_machine = &m;
-    *m.eh = next->eh;
-    m.current = next;
-    to = next->context;
-    range = {next->stack->low, static_cast<std::size_t>(next->stack->high - next->stack->low)};
-    fiber = next->stack->fiber;
-    trace::dispatched(*next);
-  } else {
-    *m.eh = {};
-    m.current = nullptr;
-    to = m.home;
-    range = m.home_stack;
-    fiber = m.home_fiber;
-  }
-  arch::sanitizer::fiber_save save;
-  arch::sanitizer::before_switch(save, range.low, range.size, fiber, dying);
-  arch::switch_context(&from.context, to, nullptr);
-  arch::sanitizer::after_switch(save);
-  finish_switch();
-}
-
-// run_from_home: the same, from the machine's own stack.
-void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
-  bind(m, g);
+// arrive_at: makes `g` the machine's current goroutine; returns where to switch to.
+scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
+  m.owner->bind(m, g);
   if (g.current_phase() == phase::runnable) g.to_running();
   g.last_machine = &m;
   *m.eh = g.eh;
   m.current = &g;
   trace::dispatched(g);
+  return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low), g.stack->fiber};
+}
+
+// arrive_home: the same for the machine's own stack.
+scheduler::destination scheduler::arrive_home(machine& m) noexcept {
+  *m.eh = {};
+  m.current = nullptr;
+  return {m.home, m.home_stack.low, m.home_stack.size, m.home_fiber};
+}
+
+// leave: the one place that switches: a return is predicted only if it comes from the call it was made by. Returns when somebody
+// resumes `from`, perhaps on another machine.
+[[gnu::noinline]] void scheduler::leave(arch::context& from, const destination& to, bool dying) noexcept {
   arch::sanitizer::fiber_save save;
-  arch::sanitizer::before_switch(save, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
-                                 g.stack->fiber, false);
-  arch::switch_context(&m.home, g.context, nullptr);
+  arch::sanitizer::before_switch(save, to.low, to.size, to.fiber, dying);
+  arch::switch_context(&from, to.context, nullptr);
   arch::sanitizer::after_switch(save);
   finish_switch();
 }
+
+// switch_away: leaves `from` for `next`, or for the home stack when null.
+void scheduler::switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept {
+  if (!stack::canary_intact(*from.stack)) smashed(from);
+  from.eh = *m.eh;
+  leave(from.context, next != nullptr ? arrive_at(m, *next) : arrive_home(m), dying);
+}
+
+void scheduler::run_from_home(machine& m, goroutine& g) noexcept { leave(m.home, arrive_at(m, g), false); }
 
 [[gnu::noinline]] void finish_switch() noexcept {
   machine& m = *current_machine();

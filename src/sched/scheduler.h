@@ -114,6 +114,16 @@ class scheduler {
   std::uint64_t take_id(machine* m) noexcept;
 
   // dispatch.cc
+  // destination: a stack to go on upon.
+  struct destination {
+    arch::context context;
+    const void* low;
+    std::size_t size;
+    void* fiber;
+  };
+  static destination arrive_at(machine& m, goroutine& g) noexcept;
+  static destination arrive_home(machine& m) noexcept;
+  static void leave(arch::context& from, const destination& to, bool dying) noexcept;
   void run_from_home(machine& m, goroutine& g) noexcept;
   static void switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept;
   static void goroutine_entry(void*) noexcept;
