@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <weft/net.h>
-#include <weft/time.h>
+#include <weft/go.h>
+#include <weft/net/conn.h>
+#include <weft/net/listener.h>
 #include <weft/wait_group.h>
 
 #include "server/hub.h"
@@ -23,7 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// How long an accept loop rests when the kernel has no descriptor for it.
+// How long an accept loop rests after a failure of the listener itself.
 constexpr auto accept_rest = 100ms;
 
 // host_of: the address as it stands in masks: never with a colon in front, which would end the
@@ -112,8 +114,13 @@ class server {
   }
 
   void accept_loop(weft::net::listener& l) {
+    std::uint64_t shed = 0;
     while (!hub_.stopping.done()) {
       auto c = l.accept(hub_.stopping);
+      if (l.shed_count() != shed) {
+        shed = l.shed_count();
+        log_warn("out_of_descriptors", {{"turned_away", static_cast<long long>(shed)}});
+      }
       if (c) {
         take(std::move(*c));
       } else if (!c.error().closed() && !c.error().cancelled()) {

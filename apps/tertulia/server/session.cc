@@ -43,11 +43,7 @@ void session::run() {
 }
 
 void session::read_once() {
-  const auto& limits = hub_.conf.limits;
-  // The soft mark: who does not take what it asked for may not ask for more.
-  if (!me_->out().wait_below(static_cast<std::size_t>(limits.send_queue_soft_bytes),
-                             {hub_.stopping, std::chrono::seconds(limits.ping_timeout_s)}))
-    return end(me_->why().empty() ? "SendQ stalled" : me_->why());
+  if (!wait_below_soft_mark()) return;
   const auto got = me_->conn().read_lent(
       [this](std::span<const char> bytes) { take_bytes({bytes.data(), bytes.size()}); },
       {hub_.stopping, next_deadline()});
@@ -58,6 +54,18 @@ void session::read_once() {
   const std::string why = me_->why();
   if (!why.empty()) return end(why);
   end(e.eof() ? "Connection closed" : "Read error: " + e.code().message());
+}
+
+// wait_below_soft_mark: who does not take what it asked for may not ask for more. False: the
+// session ends.
+bool session::wait_below_soft_mark() {
+  const auto& limits = hub_.conf.limits;
+  if (me_->out().wait_below(static_cast<std::size_t>(limits.send_queue_soft_bytes),
+                            {hub_.stopping, std::chrono::seconds(limits.ping_timeout_s)}))
+    return true;
+  const std::string why = me_->why();
+  end(!why.empty() ? why : hub_.stopping.done() ? "Server shutting down" : "SendQ stalled");
+  return false;
 }
 
 session::clock::time_point session::next_deadline() const {
@@ -89,7 +97,7 @@ void session::take_bytes(std::string_view bytes) {
     heard_ = clock::now();
     awaits_pong_ = false;
     wait_for_turn();
-    take_line(*event);
+    if (wait_below_soft_mark()) take_line(*event);
   }
 }
 
@@ -172,11 +180,9 @@ void session::fence() {
 
 void session::pace(replies& out) {
   if (out.bytes().size() < pace_size) return;
+  if (ended_) return out.bytes().clear();
   out.send();
-  const auto& limits = hub_.conf.limits;
-  if (!me_->out().wait_below(static_cast<std::size_t>(limits.send_queue_soft_bytes),
-                             {hub_.stopping, std::chrono::seconds(limits.ping_timeout_s)}))
-    end("SendQ stalled");
+  static_cast<void>(wait_below_soft_mark());  // an end takes effect after the command
 }
 
 void session::end(std::string reason) {

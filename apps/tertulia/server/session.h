@@ -71,6 +71,7 @@ class session {
  private:
   // In session.cc:
   void read_once();
+  [[nodiscard]] bool wait_below_soft_mark();
   void on_silence();
   [[nodiscard]] clock::time_point next_deadline() const;
   void take_bytes(std::string_view bytes);

@@ -89,6 +89,7 @@ TEST_F(channel_test, a_lost_connection_is_a_quit) {
 TEST_F(channel_test, a_rename_is_seen_once_and_ranks_stay) {
   for (auto* c : {&ana_, &bob_}) static_cast<void>(c->ask("JOIN #d"));
   static_cast<void>(bob_.settle());
+  static_cast<void>(ana_.settle());
   EXPECT_EQ(ana_.ask("NICK anna"), lines{mask("ana") + " NICK anna"});
   EXPECT_EQ(bob_.settle(), lines{mask("ana") + " NICK anna"});
   EXPECT_THAT(bob_.ask("NAMES #c"), Contains(HasSubstr("@anna")));

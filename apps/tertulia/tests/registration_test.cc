@@ -94,7 +94,7 @@ TEST_F(registration, capabilities_are_negotiated) {
                    {"USER ana 0 * :Ana", {}},
                });
   c.send("CAP END");
-  c.expect(" 001 ana ");
+  c.expect(" 422 ana ");
   run_table(c, {{"CAP REQ server-time", {":irc.test CAP ana ACK :server-time"}}});
 }
 

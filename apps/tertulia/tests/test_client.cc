@@ -15,6 +15,7 @@ namespace tertulia::testing {
 namespace {
 
 constexpr int wait_max_ms = 30'000;
+constexpr std::size_t transcript_max = 4000;
 
 int connect_to(std::uint16_t port) {
   const int s = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -83,7 +84,7 @@ bool test_client::take_line(std::string& line) {
   if (end == buffer_.npos) return false;
   line = buffer_.substr(0, end);
   buffer_.erase(0, end + 2);
-  if (transcript_.size() > 20'000) transcript_.clear();
+  if (transcript_.size() > transcript_max) transcript_.clear();
   transcript_ += line + "\n";
   return true;
 }
