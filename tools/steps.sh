@@ -87,6 +87,9 @@ steps_default() {
   run_preset release release all
   run_preset asan asan all
   run_preset tsan tsan all
+  step "build examples" 600 ./dev build release
+  step "examples" 120 tests/examples/run build/release
+  step "guide" 300 tests/guide/run build/release
   step "install" 900 tests/install/run
 }
 
