@@ -206,7 +206,7 @@ int echo(const char* address) {
     std::fprintf(stderr, "weft-bench: %s\n", listener.error().message().c_str());
     return 1;
   }
-  std::printf("listening on %s\n", listener->local_address().string().c_str());
+  std::printf("listening on %s\n", listener->local_address().to_string().c_str());
   std::fflush(stdout);
   while (auto accepted = listener->accept())
     weft::go([conn = std::move(*accepted)]() mutable {
