@@ -1,4 +1,5 @@
-// echo: answers every line in upper case; one goroutine per connection. Compare echo_epoll.cc, which does the same by hand.
+// echo: answers every line in upper case; one goroutine per connection. Compare echo_epoll.cc,
+// which does the same by hand.
 //
 //   $ ./echo 127.0.0.1:7777
 //   $ echo "Hello World" | nc -N 127.0.0.1 7777
@@ -16,7 +17,8 @@ namespace {
 
 char upper(char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); }
 
-// serve: plain blocking code. read parks the goroutine until bytes are there; write, until they are gone.
+// serve: plain blocking code. read parks the goroutine until bytes are there; write, until they are
+// gone.
 void serve(weft::net::conn conn) {
   char buffer[1024];
   while (auto n = conn.read(buffer)) {

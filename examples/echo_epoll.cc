@@ -1,6 +1,6 @@
-// echo_epoll: the same server as echo.cc without goroutines: what a runtime does for you, written out. Each connection's place in
-// its work - "reading" or "so much is still to be written" - is a record in a table, and the code is turned inside out around
-// the events.
+// echo_epoll: the same server as echo.cc without goroutines: what a runtime does for you, written
+// out. Each connection's place in its work - "reading" or "so much is still to be written" - is a
+// record in a table, and the code is turned inside out around the events.
 //
 //   $ ./echo_epoll 127.0.0.1 7777
 //   $ echo "Hello World" | nc -N 127.0.0.1 7777
@@ -61,7 +61,8 @@ bool on_writable(int epoll, int fd, client& c) {
   const auto n = send(fd, c.buffer + c.written, c.size - c.written, MSG_NOSIGNAL);
   if (n < 0) return errno == EAGAIN || errno == EINTR;
   c.written += static_cast<std::size_t>(n);
-  if (c.written == c.size) watch(epoll, EPOLL_CTL_MOD, fd, EPOLLIN);  // and now it is "reading" again
+  if (c.written == c.size)
+    watch(epoll, EPOLL_CTL_MOD, fd, EPOLLIN);  // and now it is "reading" again
   return true;
 }
 
@@ -86,7 +87,8 @@ int listen_on(const char* host, int port) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int listener = listen_on(argc > 1 ? argv[1] : "127.0.0.1", argc > 2 ? std::atoi(argv[2]) : 7777);
+  const int listener =
+      listen_on(argc > 1 ? argv[1] : "127.0.0.1", argc > 2 ? std::atoi(argv[2]) : 7777);
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) fail("epoll_create1");
   watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN);
@@ -99,13 +101,15 @@ int main(int argc, char** argv) {
       const int fd = events[i].data.fd;
       if (fd == listener) {
         const int accepted = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (accepted < 0) continue;  // gone before we came, or no descriptor left: the next event tells
+        if (accepted < 0)
+          continue;  // gone before we came, or no descriptor left: the next event tells
         clients.try_emplace(accepted);
         watch(epoll, EPOLL_CTL_ADD, accepted, EPOLLIN);
         continue;
       }
       auto& c = clients.at(fd);
-      const bool goes_on = (events[i].events & EPOLLOUT) != 0 ? on_writable(epoll, fd, c) : on_readable(epoll, fd, c);
+      const bool goes_on = (events[i].events & EPOLLOUT) != 0 ? on_writable(epoll, fd, c)
+                                                              : on_readable(epoll, fd, c);
       if (goes_on) continue;
       close(fd);
       clients.erase(fd);

@@ -1,5 +1,5 @@
-// worker_pool: jobs go into a channel, four workers take them, results come back through another. The scope joins
-// the workers; closing the channel ends them.
+// worker_pool: jobs go into a channel, four workers take them, results come back through another.
+// The scope joins the workers; closing the channel ends them.
 //
 //   $ ./worker_pool
 //   338350

@@ -20,14 +20,15 @@ namespace weft {
 struct go_options {
   // name: shown in lists and reports; kept up to 23 bytes.
   std::string_view name = {};
-  // stack_size: bytes of its stack, guard of 64 KiB included; 0 means 256 KiB. Rounded up to a power of two. Memory is
-  // committed by the page as it is touched.
+  // stack_size: bytes of its stack, guard of 64 KiB included; 0 means 256 KiB. Rounded up to a
+  // power of two. Memory is committed by the page as it is touched.
   std::size_t stack_size = 0;
 };
 
 namespace detail {
 
-// pending_goroutine: a goroutine between its making and its start. `closure` has closure_inline_size bytes.
+// pending_goroutine: a goroutine between its making and its start. `closure` has
+// closure_inline_size bytes.
 struct pending_goroutine {
   void* record;
   void* closure;
@@ -35,7 +36,8 @@ struct pending_goroutine {
 };
 inline constexpr std::size_t closure_inline_size = 64;
 
-[[nodiscard]] pending_goroutine make_goroutine(const go_options& options, const std::source_location& site);
+[[nodiscard]] pending_goroutine make_goroutine(const go_options& options,
+                                               const std::source_location& site);
 void start_goroutine(const pending_goroutine& g, void (*invoke)(void*)) noexcept;
 
 template <class F>
@@ -63,7 +65,8 @@ void spawn(const go_options& options, F&& f, const std::source_location& site) {
     new (g.closure) closure(std::forward<F>(f));
     start_goroutine(g, invoke_closure<closure>);
   } else {
-    auto boxed = std::make_unique<closure>(std::forward<F>(f));  // may throw: before the goroutine is made
+    auto boxed =
+        std::make_unique<closure>(std::forward<F>(f));  // may throw: before the goroutine is made
     const auto g = make_goroutine(options, site);
     new (g.closure) closure*(boxed.release());
     start_goroutine(g, invoke_boxed<closure>);
@@ -72,16 +75,17 @@ void spawn(const go_options& options, F&& f, const std::source_location& site) {
 
 }  // namespace detail
 
-// go: queues `f` to run as a goroutine and returns at once: it never waits, never switches, never moves its caller to
-// another thread. `f` is moved (or copied) into the goroutine and destroyed there when it has run; what it returns is
-// dropped. Starting happens before f; its end is ordered with nothing (use a wait_group, a channel or a scope).
+// go: queues `f` to run as a goroutine and returns at once: it never waits, never switches, never
+// moves its caller to another thread. `f` is moved (or copied) into the goroutine and destroyed
+// there when it has run; what it returns is dropped. Starting happens before f; its end is ordered
+// with nothing (use a wait_group, a channel or a scope).
 //
-// An exception that leaves f ends the process as Go's panic does: "panic: ...", the goroutine's trace, status 2. In a scope it
-// is rethrown at the join instead.
+// An exception that leaves f ends the process as Go's panic does: "panic: ...", the goroutine's
+// trace, status 2. In a scope it is rethrown at the join instead.
 //
-// Called from a goroutine, the new one belongs to the same runtime and inherits the context of the current scope. From a plain
-// thread it goes to the runtime that runs; with none running (or several) it throws misuse_error.
-// Thread-safe. Throws what copying f throws, and bad_alloc.
+// Called from a goroutine, the new one belongs to the same runtime and inherits the context of the
+// current scope. From a plain thread it goes to the runtime that runs; with none running (or
+// several) it throws misuse_error. Thread-safe. Throws what copying f throws, and bad_alloc.
 template <class F>
   requires std::is_invocable_v<std::decay_t<F>>
 void go(F&& f, const std::source_location& site = std::source_location::current()) {
@@ -90,12 +94,13 @@ void go(F&& f, const std::source_location& site = std::source_location::current(
 
 template <class F>
   requires std::is_invocable_v<std::decay_t<F>>
-void go(const go_options& options, F&& f, const std::source_location& site = std::source_location::current()) {
+void go(const go_options& options, F&& f,
+        const std::source_location& site = std::source_location::current()) {
   detail::spawn(options, std::forward<F>(f), site);
 }
 
-// yield: lets other goroutines run; the caller goes behind those that wait for this processor. Returns at once when nobody
-// does. On a plain thread: std::this_thread::yield().
+// yield: lets other goroutines run; the caller goes behind those that wait for this processor.
+// Returns at once when nobody does. On a plain thread: std::this_thread::yield().
 void yield() noexcept;
 
 namespace detail {
@@ -103,10 +108,11 @@ void enter_blocking() noexcept;
 void leave_blocking() noexcept;
 }  // namespace detail
 
-// blocking: calls `f` and returns what it returns, with the processor given to other goroutines meanwhile: for calls that block
-// the thread (fsync, getaddrinfo, a database). Inside f the caller is an ordinary thread that may use weft all the same.
-// An exception of f passes through. Afterwards the goroutine takes a processor again, for which it may have to wait its turn.
-// On a plain thread it just calls f.
+// blocking: calls `f` and returns what it returns, with the processor given to other goroutines
+// meanwhile: for calls that block the thread (fsync, getaddrinfo, a database). Inside f the caller
+// is an ordinary thread that may use weft all the same. An exception of f passes through.
+// Afterwards the goroutine takes a processor again, for which it may have to wait its turn. On a
+// plain thread it just calls f.
 template <class F>
 decltype(auto) blocking(F&& f) {
   struct scope {

@@ -1,6 +1,7 @@
 #pragma once
 
-// limit: how long a call may wait. Every call of weft that may wait takes one as its optional last argument:
+// limit: how long a call may wait. Every call of weft that may wait takes one as its optional last
+// argument:
 //
 //   jobs.recv(50ms)                      a duration from now
 //   conn.read(buffer, ctx)               until the context is cancelled or its deadline passes
@@ -8,8 +9,8 @@
 //   listener.accept(stop_token)          until a stop is requested
 //   lock.try_lock_until(time_point)      a point of std::chrono::steady_clock
 //
-// What is ready at once is done even if the limit has passed already. A wait that a limit ends reports errc::timeout
-// (deadline) or errc::cancelled, by value, and leaves the object as it was.
+// What is ready at once is done even if the limit has passed already. A wait that a limit ends
+// reports errc::timeout (deadline) or errc::cancelled, by value, and leaves the object as it was.
 
 #include <chrono>
 #include <concepts>
@@ -46,8 +47,8 @@ class limit {
   limit(const context& ctx) noexcept;
   limit(const context& ctx, limit also) noexcept : limit(ctx) { earlier(also); }
 
-  // A stop_token, bridged for this one call (an allocation and the registration of a callback). Who waits often under one
-  // token makes a context of it once: with_stop_token().
+  // A stop_token, bridged for this one call (an allocation and the registration of a callback). Who
+  // waits often under one token makes a context of it once: with_stop_token().
   limit(std::stop_token token);
   limit(std::stop_token token, limit also) : limit(std::move(token)) { earlier(also); }
 

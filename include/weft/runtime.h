@@ -21,41 +21,49 @@ enum class sigquit_action : unsigned char {
 };
 
 struct run_options {
-  // max_procs: how many goroutines may run at the same instant. 0: WEFT_MAXPROCS from the environment, else the CPUs this
-  // process may use (its affinity and its control group's quota, rounded up).
+  // max_procs: how many goroutines may run at the same instant. 0: WEFT_MAXPROCS from the
+  // environment, else the CPUs this process may use (its affinity and its control group's quota,
+  // rounded up).
   unsigned max_procs = 0;
   sigquit_action sigquit = sigquit_action::leave;
 };
 
 namespace detail {
-void run_runtime(const run_options& options, void (*invoke)(void*), void* closure, const std::source_location& site);
+void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
+                 const std::source_location& site);
 [[noreturn]] void exit_process(int status) noexcept;
 }  // namespace detail
 
-// run: builds a runtime, calls `f` as its first goroutine, and returns what f returned. The calling thread only waits. When f has
-// returned, no goroutine of this runtime runs again: what is unfinished is dropped without unwinding (objects that such
-// goroutines wait on must not be used afterwards), and goroutines inside a foreign call stop at their next use of weft.
-// Machines that are still out there after a short grace are reported on standard error if WEFT_REPORT is set.
-// An exception that leaves f ends the process like that of any goroutine. May be called again, and from several threads
-// at once: each call is a runtime of its own. Not from a goroutine: throws misuse_error.
+// run: builds a runtime, calls `f` as its first goroutine, and returns what f returned. The calling
+// thread only waits. When f has returned, no goroutine of this runtime runs again: what is
+// unfinished is dropped without unwinding (objects that such goroutines wait on must not be used
+// afterwards), and goroutines inside a foreign call stop at their next use of weft. Machines that
+// are still out there after a short grace are reported on standard error if WEFT_REPORT is set. An
+// exception that leaves f ends the process like that of any goroutine. May be called again, and
+// from several threads at once: each call is a runtime of its own. Not from a goroutine: throws
+// misuse_error.
 template <class F>
-auto run(F&& f, const run_options& options = {}, const std::source_location& site = std::source_location::current())
+auto run(F&& f, const run_options& options = {},
+         const std::source_location& site = std::source_location::current())
     -> std::invoke_result_t<F> {
   using value = std::invoke_result_t<F>;
   if constexpr (std::is_void_v<value>) {
     auto call = [&f] { std::invoke(std::forward<F>(f)); };
-    detail::run_runtime(options, [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call, site);
+    detail::run_runtime(
+        options, [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call, site);
   } else {
     std::optional<value> returned;
     auto call = [&] { returned.emplace(std::invoke(std::forward<F>(f))); };
-    detail::run_runtime(options, [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call, site);
+    detail::run_runtime(
+        options, [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call, site);
     return std::move(*returned);
   }
 }
 
-// main: run() for a whole program, as Go's main is: SIGQUIT lists the goroutines and ends the process with status 2, and when f
-// has returned (its value, or 0, is the exit status) standard streams are flushed and the process ends at once: no
-// destructor of a static object runs, since goroutines may still stand in foreign calls. Does not return.
+// main: run() for a whole program, as Go's main is: SIGQUIT lists the goroutines and ends the
+// process with status 2, and when f has returned (its value, or 0, is the exit status) standard
+// streams are flushed and the process ends at once: no destructor of a static object runs, since
+// goroutines may still stand in foreign calls. Does not return.
 template <class F>
 [[noreturn]] void main(F&& f, run_options options = {},
                        const std::source_location& site = std::source_location::current()) {
@@ -71,14 +79,15 @@ template <class F>
 // max_procs: processors of the caller's runtime; on a plain thread, what run() would choose.
 [[nodiscard]] unsigned max_procs() noexcept;
 
-// goroutine_count: goroutines of the caller's runtime that have been started and have not ended. A snapshot.
+// goroutine_count: goroutines of the caller's runtime that have been started and have not ended. A
+// snapshot.
 [[nodiscard]] std::size_t goroutine_count() noexcept;
 
 // in_goroutine: whether the caller is one.
 [[nodiscard]] bool in_goroutine() noexcept;
 
-// list_goroutines: writes all goroutines to standard error: number, name, state and what it waits for, where it was started.
-// From any thread; allocates nothing; does not stop anybody.
+// list_goroutines: writes all goroutines to standard error: number, name, state and what it waits
+// for, where it was started. From any thread; allocates nothing; does not stop anybody.
 void list_goroutines() noexcept;
 
 }  // namespace weft

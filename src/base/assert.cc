@@ -25,8 +25,8 @@ void write_stderr(std::string_view text) noexcept {
 
 void assert_failed(const char* condition, const char* text, const char* file, int line) noexcept {
   char buffer[512];
-  const int n = std::snprintf(buffer, sizeof buffer, "weft: assertion failed: %s (%s) at %s:%d\n", text, condition,
-                              file, line);
+  const int n = std::snprintf(buffer, sizeof buffer, "weft: assertion failed: %s (%s) at %s:%d\n",
+                              text, condition, file, line);
   if (n > 0) write_stderr({buffer, std::min(static_cast<std::size_t>(n), sizeof buffer - 1)});
   std::abort();
 }
@@ -35,7 +35,8 @@ void fatal(std::string_view text) noexcept {
   write_stderr("fatal error: ");
   write_stderr(text);
   write_stderr("\n");
-  // acq_rel: takes the hook exactly once, even when two threads die together; pairs with the store in set_crash_hook.
+  // acq_rel: takes the hook exactly once, even when two threads die together; pairs with the store
+  // in set_crash_hook.
   if (auto* hook = crash_hook.exchange(nullptr, acq_rel)) hook();
   ::_exit(2);
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-// atomic: the one door to atomics. Everything in the runtime names base::atomic, so that a model checker can put its
-// own type here and enumerate interleavings. Orders are always written out: there is no implicit seq_cst in the tree.
+// atomic: the one door to atomics. Everything in the runtime names base::atomic, so that a model
+// checker can put its own type here and enumerate interleavings. Orders are always written out:
+// there is no implicit seq_cst in the tree.
 
 #include <atomic>
 
@@ -17,8 +18,8 @@ inline constexpr order release = std::memory_order_release;
 inline constexpr order acq_rel = std::memory_order_acq_rel;
 inline constexpr order seq_cst = std::memory_order_seq_cst;
 
-// thread_fence: ThreadSanitizer does not understand stand-alone fences; callers that need one for correctness under it use
-// a read-modify-write instead (see the run queue).
+// thread_fence: ThreadSanitizer does not understand stand-alone fences; callers that need one for
+// correctness under it use a read-modify-write instead (see the run queue).
 inline void thread_fence(order o) noexcept { std::atomic_thread_fence(o); }
 
 // compiler_barrier: orders nothing in the CPU; keeps the compiler from moving accesses over it.

@@ -9,7 +9,8 @@
 
 namespace weft::base {
 
-void futex_wait(atomic<std::uint32_t>& word, std::uint32_t value, std::int64_t timeout_ns) noexcept {
+void futex_wait(atomic<std::uint32_t>& word, std::uint32_t value,
+                std::int64_t timeout_ns) noexcept {
   timespec limit{};
   timespec* limit_ptr = nullptr;
   if (timeout_ns >= 0) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// list: an intrusive doubly linked list. It owns nothing; a node stands in at most one list, and whoever guards the list
-// guards the nodes in it.
+// list: an intrusive doubly linked list. It owns nothing; a node stands in at most one list, and
+// whoever guards the list guards the nodes in it.
 
 #include "base/assert.h"
 
@@ -25,7 +25,9 @@ class list {
   void push_back(T& item) noexcept { insert_before(head_, item); }
   void push_front(T& item) noexcept { insert_before(*head_.next, item); }
 
-  [[nodiscard]] T* front() const noexcept { return empty() ? nullptr : static_cast<T*>(head_.next); }
+  [[nodiscard]] T* front() const noexcept {
+    return empty() ? nullptr : static_cast<T*>(head_.next);
+  }
 
   // next: the one behind `item`, or null at the end.
   [[nodiscard]] T* next(const T& item) const noexcept {

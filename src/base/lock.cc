@@ -34,7 +34,8 @@ void lock::acquire_slow() noexcept {
     // acquire: as in acquire().
     if (word_.compare_exchange_weak(free, 1, base::acquire, relaxed)) return;
   }
-  // acquire: as in acquire(). 2 stays set while anybody may sleep, which costs at most one needless wake (I2).
+  // acquire: as in acquire(). 2 stays set while anybody may sleep, which costs at most one needless
+  // wake (I2).
   while (word_.exchange(2, base::acquire) != 0) futex_wait(word_, 2);
 }
 
@@ -47,7 +48,8 @@ void lock::note_acquired() noexcept {
   const auto mine = static_cast<std::uint8_t>(rank_);
   if (h.depth > 0) {
     const auto top = h.rank[h.depth - 1];
-    WEFT_ASSERT(top < mine || (top == mine && rank_ == rank::channel), "runtime locks taken out of rank");
+    WEFT_ASSERT(top < mine || (top == mine && rank_ == rank::channel),
+                "runtime locks taken out of rank");
   }
   h.rank[h.depth++] = mine;
 }

@@ -1,15 +1,18 @@
 #pragma once
 
-// lock: the runtime's own mutual exclusion. It spins briefly and then sleeps on a futex; what it protects is short:
-// no system call, no malloc, no user code and no wake-up of a waiter happens under one.
+// lock: the runtime's own mutual exclusion. It spins briefly and then sleeps on a futex; what it
+// protects is short: no system call, no malloc, no user code and no wake-up of a waiter happens
+// under one.
 //
 // States of word_: 0 free, 1 held, 2 held and somebody sleeps.
 // I1  only the holder leaves 1 or 2 for 0.
-// I2  a sleeper has set 2 before it sleeps, and the futex refuses to sleep on any other value: no unlock is missed.
+// I2  a sleeper has set 2 before it sleeps, and the futex refuses to sleep on any other value: no
+// unlock is missed.
 //
-// Ranks: a thread takes locks only in rising rank (two of rank `channel` only in rising number of the channel, which
-// select sorts by). Debug and sanitizer builds assert it. Rejected: a ticket lock (a descheduled holder stalls the whole
-// line, and a virtual machine deschedules often); std::mutex (no rank, 40 bytes, and hooks of libraries).
+// Ranks: a thread takes locks only in rising rank (two of rank `channel` only in rising number of
+// the channel, which select sorts by). Debug and sanitizer builds assert it. Rejected: a ticket
+// lock (a descheduled holder stalls the whole line, and a virtual machine deschedules often);
+// std::mutex (no rank, 40 bytes, and hooks of libraries).
 
 #include <cstdint>
 
@@ -55,8 +58,8 @@ class lock {
     return true;
   }
 
-  // pass: returns when whoever holds it now has let it go. For who was woken from inside a critical section, and may
-  // destroy the object when it returns.
+  // pass: returns when whoever holds it now has let it go. For who was woken from inside a critical
+  // section, and may destroy the object when it returns.
   void pass() noexcept {
     // acquire: what the holder did in there is over; pairs with the exchange in release().
     if (word_.load(base::acquire) == 0) return;

@@ -29,8 +29,10 @@ std::size_t round_stack_size(std::size_t asked) noexcept {
   return size;
 }
 
-sched::spawn_request request_of(const go_options& options, const std::source_location& site) noexcept {
-  return {options.name, round_stack_size(options.stack_size), site.file_name(), site.function_name(), site.line()};
+sched::spawn_request request_of(const go_options& options,
+                                const std::source_location& site) noexcept {
+  return {options.name, round_stack_size(options.stack_size), site.file_name(),
+          site.function_name(), site.line()};
 }
 
 }  // namespace
@@ -39,7 +41,8 @@ namespace detail {
 
 pending_goroutine make_goroutine(const go_options& options, const std::source_location& site) {
   sched::visit here;
-  if (here.target() == nullptr) throw misuse_error("go: no runtime is running here (call it inside weft::run)");
+  if (here.target() == nullptr)
+    throw misuse_error("go: no runtime is running here (call it inside weft::run)");
   const sched::gate inside;
   sched::goroutine* g = here.target()->make(request_of(options, site));
   return {g, g->closure, here.keep()};
@@ -66,14 +69,17 @@ void leave_blocking() noexcept {
   sched::scheduler::end_blocking(*sched::current_machine());
 }
 
-void run_runtime(const run_options& options, void (*invoke)(void*), void* closure, const std::source_location& site) {
+void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
+                 const std::source_location& site) {
   if (in_goroutine()) throw misuse_error("run: called from a goroutine");
-  if (options.sigquit != sigquit_action::leave) sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
+  if (options.sigquit != sigquit_action::leave)
+    sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
   auto s = std::make_unique<sched::scheduler>(sched::scheduler_options{options.max_procs});
   s->run(invoke, closure, request_of({}, site));
   if (s->out_count() == 0) return;
   if (std::getenv("WEFT_REPORT") != nullptr) {
-    std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n", s->out_count());
+    std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n",
+                 s->out_count());
   }
   // Leaked on purpose: they may still touch it.
   static_cast<void>(s.release());

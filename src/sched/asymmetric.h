@@ -1,8 +1,8 @@
 #pragma once
 
-// asymmetric barrier: light_barrier() on a hot side costs nothing where membarrier(2) exists, because heavy_barrier() on the
-// rare side makes every running thread of the process execute a full barrier. Elsewhere (old kernels, qemu-user,
-// ThreadSanitizer) both are full fences.
+// asymmetric barrier: light_barrier() on a hot side costs nothing where membarrier(2) exists,
+// because heavy_barrier() on the rare side makes every running thread of the process execute a full
+// barrier. Elsewhere (old kernels, qemu-user, ThreadSanitizer) both are full fences.
 
 #include "base/atomic.h"
 

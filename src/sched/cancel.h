@@ -1,10 +1,12 @@
 #pragma once
 
-// cancel_source: what a wait can be cancelled by. Contexts derive from it (sync/context.cc); the scheduler only knows the
-// list of waiters and the code that explains why. Waking a waiter is claim + ready: no user code runs here.
+// cancel_source: what a wait can be cancelled by. Contexts derive from it (sync/context.cc); the
+// scheduler only knows the list of waiters and the code that explains why. Waking a waiter is claim
+// + ready: no user code runs here.
 //
 // I1  fired_ goes from false to true once; code_ is written before and never changes afterwards.
-// I2  A node is in waiters_ only while its wait is open or its frame is about to take it out; both under lock_.
+// I2  A node is in waiters_ only while its wait is open or its frame is about to take it out; both
+// under lock_.
 
 #include <cstdint>
 #include <system_error>
@@ -37,7 +39,8 @@ class cancel_source {
   void release() noexcept {
     if (unreference()) destroy();
   }
-  // try_retain: for who found it in a list that does not count: false if its last reference is gone.
+  // try_retain: for who found it in a list that does not count: false if its last reference is
+  // gone.
   [[nodiscard]] bool try_retain() noexcept {
     auto n = references_.load(base::relaxed);
     // relaxed: the lock that guards the list orders the rest.
@@ -45,7 +48,8 @@ class cancel_source {
     }
     return n != 0;
   }
-  // unreference: gives a reference back; true if it was the last one: then the caller owes a destroy().
+  // unreference: gives a reference back; true if it was the last one: then the caller owes a
+  // destroy().
   [[nodiscard]] bool unreference() noexcept {
     // acq_rel: the last one sees all that the others did with the object.
     return references_.fetch_sub(1, base::acq_rel) == 1;
@@ -70,7 +74,8 @@ class cancel_source {
   cancel_source() = default;
   virtual ~cancel_source() = default;
 
-  // fire: cancels; false if somebody did before. Claimed waiters go to `woken`, for the caller to fire without locks.
+  // fire: cancels; false if somebody did before. Claimed waiters go to `woken`, for the caller to
+  // fire without locks.
   bool fire(std::error_code code, wake_list& woken) noexcept;
 
  private:

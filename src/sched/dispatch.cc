@@ -1,15 +1,17 @@
 // dispatch: from one goroutine to the next.
 //
-// A goroutine that parks picks the next one itself and switches straight to it; only when nothing is at hand does it go
-// to the machine's home stack, which looks elsewhere and sleeps. What must happen after a goroutine has left its stack - commit
-// its park, queue it, free it - is deferred to the next stack: from that moment on others may run it.
+// A goroutine that parks picks the next one itself and switches straight to it; only when nothing
+// is at hand does it go to the machine's home stack, which looks elsewhere and sleeps. What must
+// happen after a goroutine has left its stack - commit its park, queue it, free it - is deferred to
+// the next stack: from that moment on others may run it.
 //
-// A stack is bound when a goroutine first runs. When one ends and the next has not started yet, it starts on the same
-// stack, without a switch.
+// A stack is bound when a goroutine first runs. When one ends and the next has not started yet, it
+// starts on the same stack, without a switch.
 //
-// I1  Between two switches a machine runs one goroutine; machine::current names it; on the home stack it is null.
-// I2  Whoever switches away sets the deferred action first; whoever arrives runs it first (finish_switch).
-// I3  The C++ runtime's exception globals belong to the goroutine: saved at leaving, restored at arriving.
+// I1  Between two switches a machine runs one goroutine; machine::current names it; on the home
+// stack it is null. I2  Whoever switches away sets the deferred action first; whoever arrives runs
+// it first (finish_switch). I3  The C++ runtime's exception globals belong to the goroutine: saved
+// at leaving, restored at arriving.
 
 #include <cstdio>
 
@@ -21,19 +23,23 @@
 namespace weft::sched {
 namespace {
 
-constexpr std::uint32_t fair_every = 61;    // Go's number: prime, so that it meets no period of the program
-constexpr std::uint32_t timers_every = 16;  // dispatches between two looks at the clock while timers are armed
+constexpr std::uint32_t fair_every =
+    61;  // Go's number: prime, so that it meets no period of the program
+constexpr std::uint32_t timers_every =
+    16;  // dispatches between two looks at the clock while timers are armed
 // young_budget: dispatches from young until the rest of it lets the roots go first.
 constexpr std::uint32_t young_budget = 64;
 
 [[noreturn]] void smashed(const goroutine& g) noexcept {
   char text[160];
-  std::snprintf(text, sizeof text, "goroutine %llu: stack overflow (started at %s:%u; raise go_options::stack_size)",
+  std::snprintf(text, sizeof text,
+                "goroutine %llu: stack overflow (started at %s:%u; raise go_options::stack_size)",
                 static_cast<unsigned long long>(g.id), g.site_file, g.site_line);
   base::fatal(text);
 }
 
-// run_body: an exception that leaves the closure meets this noexcept and ends the process with the stack still standing.
+// run_body: an exception that leaves the closure meets this noexcept and ends the process with the
+// stack still standing.
 void run_body(goroutine& g) noexcept { g.invoke(g.closure); }
 
 }  // namespace
@@ -55,7 +61,8 @@ scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
   *m.eh = g.eh;
   m.current = &g;
   trace::dispatched(g);
-  return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low), g.stack->fiber};
+  return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
+          g.stack->fiber};
 }
 
 // arrive_home: the same for the machine's own stack.
@@ -65,9 +72,10 @@ scheduler::destination scheduler::arrive_home(machine& m) noexcept {
   return {m.home, m.home_stack.low, m.home_stack.size, m.home_fiber};
 }
 
-// leave: the one place that switches: a return is predicted only if it comes from the call it was made by. Returns when somebody
-// resumes `from`, perhaps on another machine.
-[[gnu::noinline]] void scheduler::leave(arch::context& from, const destination& to, bool dying) noexcept {
+// leave: the one place that switches: a return is predicted only if it comes from the call it was
+// made by. Returns when somebody resumes `from`, perhaps on another machine.
+[[gnu::noinline]] void scheduler::leave(arch::context& from, const destination& to,
+                                        bool dying) noexcept {
   arch::sanitizer::fiber_save save;
   arch::sanitizer::before_switch(save, to.low, to.size, to.fiber, dying);
   arch::switch_context(&from, to.context, nullptr);
@@ -82,7 +90,9 @@ void scheduler::switch_away(machine& m, goroutine& from, goroutine* next, bool d
   leave(from.context, next != nullptr ? arrive_at(m, *next) : arrive_home(m), dying);
 }
 
-void scheduler::run_from_home(machine& m, goroutine& g) noexcept { leave(m.home, arrive_at(m, g), false); }
+void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
+  leave(m.home, arrive_at(m, g), false);
+}
 
 [[gnu::noinline]] void finish_switch() noexcept {
   machine& m = *current_machine();
@@ -90,8 +100,7 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept { leave(m.home,
   const auto action = m.deferred;
   m.deferred = deferred_action::none;
   switch (action) {
-    case deferred_action::none:
-      return;
+    case deferred_action::none: return;
     case deferred_action::park:
       // Decided between the look before the switch and now: nobody else will queue it.
       if (!g->try_park()) m.owner->queue_here(m, *g);
@@ -105,7 +114,8 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept { leave(m.home,
       m.owner->push_global(*g);
       // The processor we did not get may have become idle since, by a machine that saw no work.
       m.owner->wake_processor();
-      // release: the deadlock check sees the queue before it sees us gone; pairs with its load of out_.
+      // release: the deadlock check sees the queue before it sees us gone; pairs with its load of
+      // out_.
       m.owner->out_.fetch_sub(1, base::release);
       return;
     case deferred_action::end:
@@ -145,8 +155,8 @@ void scheduler::goroutine_entry(void*) noexcept {
   }
 }
 
-// pick_local: the next goroutine of this processor, or null when the home stack should look: nothing here, or its turn to be
-// fair, or a timer may be due.
+// pick_local: the next goroutine of this processor, or null when the home stack should look:
+// nothing here, or its turn to be fair, or a timer may be due.
 goroutine* scheduler::pick_local(machine& m) noexcept {
   processor& p = *m.p;
   // relaxed: a hint; whoever revokes waits until we are out of the runtime.
@@ -230,7 +240,8 @@ void scheduler::end_blocking(machine& m) noexcept {
   trace::blocking_ends(*m.current);
   if (m.p == nullptr) m.p = s.take_idle_processor();
   if (m.p != nullptr) {
-    s.out_.fetch_sub(1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen
+    s.out_.fetch_sub(
+        1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen
     return;
   }
   m.deferred = deferred_action::requeue;
@@ -239,7 +250,8 @@ void scheduler::end_blocking(machine& m) noexcept {
 }
 
 stack::stack* scheduler::take_stack(machine& m, std::size_t size) noexcept {
-  if (size == default_stack_size && m.p != nullptr && m.p->stack_count > 0) return m.p->stacks[--m.p->stack_count];
+  if (size == default_stack_size && m.p != nullptr && m.p->stack_count > 0)
+    return m.p->stacks[--m.p->stack_count];
   stack::stack* s = stack::allocate(*stacks_, size);
   if (s == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
   return s;

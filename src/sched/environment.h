@@ -1,7 +1,8 @@
 #pragma once
 
-// environment: all that the scheduler takes from outside itself: time, randomness, threads, the poller. Nothing else in
-// sched or above asks the system for these, so that a simulation can answer instead.
+// environment: all that the scheduler takes from outside itself: time, randomness, threads, the
+// poller. Nothing else in sched or above asks the system for these, so that a simulation can answer
+// instead.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,14 +21,16 @@ namespace weft::sched {
 // random_seed: a fresh seed for a machine's generator.
 [[nodiscard]] std::uint64_t random_seed() noexcept;
 
-// start_thread: a detached thread that runs `body(argument)`, with a stack of its own for the scheduler's code. 0 or an
-// errno.
+// start_thread: a detached thread that runs `body(argument)`, with a stack of its own for the
+// scheduler's code. 0 or an errno.
 [[nodiscard]] int start_thread(void (*body)(void*), void* argument) noexcept;
 
-// thread_count: threads of this process, to tell whether somebody foreign could still wake a goroutine; 0 if unknown.
+// thread_count: threads of this process, to tell whether somebody foreign could still wake a
+// goroutine; 0 if unknown.
 [[nodiscard]] std::size_t thread_count() noexcept;
 
-// usable_cpus: processors this process may use: its affinity, and the quota of its control group rounded up.
+// usable_cpus: processors this process may use: its affinity, and the quota of its control group
+// rounded up.
 [[nodiscard]] unsigned usable_cpus() noexcept;
 
 }  // namespace weft::sched

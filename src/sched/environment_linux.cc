@@ -27,7 +27,8 @@ struct thread_start {
 void* thread_main(void* raw) {
   const thread_start start = *static_cast<thread_start*>(raw);
   delete static_cast<thread_start*>(raw);
-  // Timer slack of 1 ns instead of 50 us: a sleeping poller wakes when the timer is due. Failing only costs precision.
+  // Timer slack of 1 ns instead of 50 us: a sleeping poller wakes when the timer is due. Failing
+  // only costs precision.
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   start.body(start.argument);
   return nullptr;
@@ -42,10 +43,12 @@ bool read_first_line(const char* path, char* buffer, int size) noexcept {
   return ok;
 }
 
-// quota_cpus: the quota of the control group as a whole number of CPUs, rounded up; 0 if there is none.
+// quota_cpus: the quota of the control group as a whole number of CPUs, rounded up; 0 if there is
+// none.
 unsigned quota_cpus() noexcept {
   char line[256];
-  // Version 2: "max 100000" or "150000 100000", in the group's own folder as seen from inside a container.
+  // Version 2: "max 100000" or "150000 100000", in the group's own folder as seen from inside a
+  // container.
   if (read_first_line("/sys/fs/cgroup/cpu.max", line, sizeof line)) {
     long long quota = 0;
     long long period = 0;
@@ -80,7 +83,8 @@ std::int64_t coarse_now_ns() noexcept {
 
 std::uint64_t random_seed() noexcept {
   std::uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = static_cast<std::uint64_t>(now_ns());
+  if (::getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+    seed = static_cast<std::uint64_t>(now_ns());
   return seed | 1;  // generators of the xorshift kind never leave zero
 }
 
@@ -112,7 +116,8 @@ unsigned usable_cpus() noexcept {
   cpu_set_t set;
   CPU_ZERO(&set);
   unsigned cpus = 1;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) cpus = static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    cpus = static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
   const unsigned quota = quota_cpus();
   return quota == 0 ? cpus : std::min(cpus, quota);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-// goroutine: the record of one goroutine. Small, in dense slabs, type-stable and never unmapped while its scheduler lives:
-// a stale pointer with an old ticket always reaches a record. The closure lies inline; a stack is bound only when the
-// goroutine first runs.
+// goroutine: the record of one goroutine. Small, in dense slabs, type-stable and never unmapped
+// while its scheduler lives: a stale pointer with an old ticket always reaches a record. The
+// closure lies inline; a stack is bound only when the goroutine first runs.
 
 #include <cstddef>
 #include <cstdint>

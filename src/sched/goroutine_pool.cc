@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t slab_bytes = goroutine_pool::slab_records * sizeof(goroutine);
 
 void* map(std::size_t bytes) {
-  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) base::fatal("runtime: out of memory for goroutine records");
   return p;
 }
@@ -30,7 +31,9 @@ std::size_t goroutine_pool::slab_count() const noexcept {
   return count_.load(base::acquire);
 }
 
-goroutine* goroutine_pool::slab(std::size_t i) const noexcept { return slabs_[i].load(base::relaxed); }
+goroutine* goroutine_pool::slab(std::size_t i) const noexcept {
+  return slabs_[i].load(base::relaxed);
+}
 
 // grow: maps a slab outside the lock; several may do so at once, each adds its own.
 void goroutine_pool::grow() {

@@ -1,7 +1,8 @@
 #pragma once
 
-// goroutine_pool: the slabs of goroutine records. Records are handed out in batches to processors' caches and come back in
-// batches; slabs are never unmapped while the scheduler lives, so walking all goroutines needs no stopping of anybody.
+// goroutine_pool: the slabs of goroutine records. Records are handed out in batches to processors'
+// caches and come back in batches; slabs are never unmapped while the scheduler lives, so walking
+// all goroutines needs no stopping of anybody.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +20,8 @@ class goroutine_pool {
   goroutine_pool(const goroutine_pool&) = delete;
   goroutine_pool& operator=(const goroutine_pool&) = delete;
 
-  // take: a list of up to `count` free records, linked by `link`; at least one. Ends the process when memory is refused.
+  // take: a list of up to `count` free records, linked by `link`; at least one. Ends the process
+  // when memory is refused.
   [[nodiscard]] goroutine* take(std::size_t count);
 
   // give: takes back a list linked by `link`.

@@ -24,7 +24,8 @@ namespace {
 constexpr std::size_t schedulers_max = 64;
 constexpr int trace_frames_max = 64;
 
-// registry: the schedulers that exist, for lists. A slot is written under the lock; lists read without it, from crashes too.
+// registry: the schedulers that exist, for lists. A slot is written under the lock; lists read
+// without it, from crashes too.
 base::lock registry_lock{base::rank::leaf};
 base::atomic<scheduler*> registry[schedulers_max];
 base::atomic<bool> signal_thread_runs{false};
@@ -52,7 +53,8 @@ void say_goroutine(const goroutine& g, std::int64_t now) noexcept {
   say("\ngoroutine %llu", static_cast<unsigned long long>(g.id));
   if (g.name[0] != '\0') say(" \"%s\"", g.name);
   say(" [%s", state_text(g, at));
-  const auto minutes = at == phase::parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
+  const auto minutes =
+      at == phase::parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
   if (minutes > 0) say(", %lld minutes", static_cast<long long>(minutes));
   say("]:\n");
   if (at == phase::parked && g.object != nullptr) say("  on %p\n", g.object);
@@ -79,8 +81,9 @@ void say_exception() noexcept {
   }
 }
 
-// terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and status. On plain threads,
-// and for calls of std::terminate without an exception, the handler before ours decides.
+// terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and
+// status. On plain threads, and for calls of std::terminate without an exception, the handler
+// before ours decides.
 [[noreturn]] void terminate_in_goroutine() {
   const goroutine* g = current_goroutine();
   if (g != nullptr && std::current_exception() != nullptr) {
@@ -97,11 +100,13 @@ void say_exception() noexcept {
 // describe_overflow: runs in the signal handler, on the machine's signal stack.
 bool describe_overflow(const void* address, void*) noexcept {
   const goroutine* g = current_goroutine();
-  if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address)) return false;
+  if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address))
+    return false;
   say("fatal error: goroutine %llu: stack overflow\n", static_cast<unsigned long long>(g->id));
   if (g->name[0] != '\0') say("  name: %s\n", g->name);
   say("  created by %s at %s:%u\n", g->site_function, g->site_file, g->site_line);
-  say("  its stack has %zu KiB; go_options::stack_size raises it\n\n", (g->stack->slot_size - stack::guard_size) / 1024);
+  say("  its stack has %zu KiB; go_options::stack_size raises it\n\n",
+      (g->stack->slot_size - stack::guard_size) / 1024);
   say_trace();
   return true;
 }
@@ -188,31 +193,38 @@ void watch_sigquit(bool exits) {
     return true;
   }();
   if (!started) return;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_sigquit;
   action.sa_flags = SA_RESTART | SA_ONSTACK;
   ::sigaction(SIGQUIT, &action, nullptr);
 }
 
-// looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of ours in a foreign call could
-// change that.
+// looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of
+// ours in a foreign call could change that.
 bool scheduler::looks_dead() const noexcept {
-  // acquire: when main has returned, nobody is waited for; it says so before it ends, and with it its processor.
+  // acquire: when main has returned, nobody is waited for; it says so before it ends, and with it
+  // its processor.
   if (stopping() || main_done_.load(base::acquire) != 0) return false;
-  // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is queued first.
+  // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is
+  // queued first.
   if (out_.load(base::acquire) != 0) return false;
-  if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0) return false;
-  return !work_visible() && poller_->pending_count() == 0 && earliest_timer() == none_due && goroutine_count() > 0;
+  if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0)
+    return false;
+  return !work_visible() && poller_->pending_count() == 0 && earliest_timer() == none_due &&
+         goroutine_count() > 0;
 }
 
-// check_deadlock: only by the machine that is about to sleep in the poller: it alone could have events in its hands.
+// check_deadlock: only by the machine that is about to sleep in the poller: it alone could have
+// events in its hands.
 bool scheduler::check_deadlock() noexcept {
   if (!looks_dead()) return false;
   // The caller of run(), our signal thread, ThreadSanitizer's own, and the machines.
-  std::size_t known = 1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
+  std::size_t known =
+      1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
   {
     base::locked hold(lock_);
-    for (const auto& m : machines_) known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
+    for (const auto& m : machines_)
+      known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
   }
   // A thread we do not know may wake somebody: no verdict.
   if (thread_count() != known || !looks_dead()) return true;

@@ -1,8 +1,9 @@
 // lifecycle: how a scheduler starts and ends.
 //
-// run() returns when its function does. After that no goroutine runs again: machines that are in the runtime leave their
-// goroutine and end; machines in user code meet a revoked gate at their next entry, and end there. Those that do not come
-// back within a short grace are "out": what they may still touch - the scheduler, its stacks - stays for ever.
+// run() returns when its function does. After that no goroutine runs again: machines that are in
+// the runtime leave their goroutine and end; machines in user code meet a revoked gate at their
+// next entry, and end there. Those that do not come back within a short grace are "out": what they
+// may still touch - the scheduler, its stacks - stays for ever.
 
 #include <sched.h>
 
@@ -20,7 +21,8 @@
 namespace weft::sched {
 namespace {
 
-// stop_grace_ns: how long run() waits for machines in user code. They are computing, or blocked in a foreign call.
+// stop_grace_ns: how long run() waits for machines in user code. They are computing, or blocked in
+// a foreign call.
 constexpr std::int64_t stop_grace_ns = 20'000'000;
 constexpr std::int64_t stop_look_ns = 1'000'000;
 
@@ -53,7 +55,8 @@ unsigned choose_max_procs(unsigned asked) noexcept {
     if (const char* text = std::getenv("WEFT_MAXPROCS"); text != nullptr && *text != '\0') {
       char* end = nullptr;
       const unsigned long n = std::strtoul(text, &end, 10);
-      if (*end != '\0' || n == 0 || n > max_procs_limit) base::fatal("WEFT_MAXPROCS: want a number from 1 to 1024");
+      if (*end != '\0' || n == 0 || n > max_procs_limit)
+        base::fatal("WEFT_MAXPROCS: want a number from 1 to 1024");
       return static_cast<unsigned>(n);
     }
     return usable_cpus();
@@ -62,7 +65,8 @@ unsigned choose_max_procs(unsigned asked) noexcept {
 }
 
 [[gnu::noinline]] machine* current_machine() noexcept {
-  asm volatile("" ::: "memory");  // keeps interprocedural analysis from calling this a pure function
+  asm volatile("" ::
+                   : "memory");  // keeps interprocedural analysis from calling this a pure function
   return tls_machine;
 }
 
@@ -106,8 +110,9 @@ scheduler::~scheduler() {
   stack::destroy(stacks_);
 }
 
-// abandon_unfinished: goroutines that never ended keep their frames, without unwinding. LeakSanitizer takes what they
-// point to as reachable, for which their memory must stay; other builds just unmap it. True if it must stay.
+// abandon_unfinished: goroutines that never ended keep their frames, without unwinding.
+// LeakSanitizer takes what they point to as reachable, for which their memory must stay; other
+// builds just unmap it. True if it must stay.
 bool scheduler::abandon_unfinished() noexcept {
 #if WEFT_ASAN
   bool any = false;
@@ -115,7 +120,8 @@ bool scheduler::abandon_unfinished() noexcept {
     any = true;
     arch::sanitizer::register_root(&g, sizeof g);
     if (g.stack != nullptr) {
-      arch::sanitizer::register_root(g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low));
+      arch::sanitizer::register_root(g.stack->low,
+                                     static_cast<std::size_t>(g.stack->high - g.stack->low));
     }
   });
   if (any) pool_.abandon();
@@ -150,7 +156,8 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   await_visitors();
 }
 
-// await_visitors: a thread that woke the last goroutine, or started one, may still be in our code: for a moment.
+// await_visitors: a thread that woke the last goroutine, or started one, may still be in our code:
+// for a moment.
 void scheduler::await_visitors() noexcept {
   // acquire: pairs with end_visit().
   while (visitors_.load(base::acquire) != 0) ::sched_yield();
@@ -173,7 +180,10 @@ machine* scheduler::new_machine() {
       machines_.push_back(std::move(fresh));
     }
   }
-  if (full) base::fatal("runtime: program exceeds 10000-thread limit: too many goroutines are in blocking calls at once");
+  if (full)
+    base::fatal(
+        "runtime: program exceeds 10000-thread limit: too many goroutines are in blocking calls at "
+        "once");
   if (const int error = start_thread(machine_thread, m); error != 0) {
     base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
   }
@@ -189,7 +199,8 @@ void scheduler::machine_thread(void* raw) noexcept {
     m.home_fiber = arch::sanitizer::current_fiber();
     m.home_stack = arch::sanitizer::thread_stack();
     set_current_machine(&m);
-    while (m.awake.load(base::acquire) == 0) base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
+    while (m.awake.load(base::acquire) == 0)
+      base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
     s.take_handed(m);
     s.machine_loop(m);
     set_current_machine(nullptr);
@@ -242,7 +253,8 @@ void scheduler::stop_all() noexcept {
   }
 }
 
-// entered_revoked: the machine's scheduler has stopped: its goroutine never goes on; the machine ends on its own stack.
+// entered_revoked: the machine's scheduler has stopped: its goroutine never goes on; the machine
+// ends on its own stack.
 void entered_revoked(machine& m) noexcept {
   if (!m.owner->stopping()) return;
   scheduler::switch_away(m, *m.current, nullptr, false);

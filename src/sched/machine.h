@@ -1,7 +1,8 @@
 #pragma once
 
-// machine and processor: M and P. A machine is an OS thread that runs goroutines; a processor is the right to run them. What
-// code without a processor needs is per machine; what needs a processor is reached through one, by the machine that holds it.
+// machine and processor: M and P. A machine is an OS thread that runs goroutines; a processor is
+// the right to run them. What code without a processor needs is per machine; what needs a processor
+// is reached through one, by the machine that holds it.
 
 #include <array>
 #include <cstdint>
@@ -44,7 +45,8 @@ struct processor {
   processor* next_idle = nullptr;
 };
 
-// deferred: what the next stack does for the one that was left: only there may others run the goroutine that left.
+// deferred: what the next stack does for the one that was left: only there may others run the
+// goroutine that left.
 enum class deferred_action : std::uint8_t { none, park, yield, requeue, end };
 
 struct machine {
@@ -55,7 +57,8 @@ struct machine {
   void* home_fiber = nullptr;
   arch::sanitizer::stack_range home_stack;
 
-  // The gate (gate.h). seq: odd while inside; written by the machine only. revoked: by whoever revokes.
+  // The gate (gate.h). seq: odd while inside; written by the machine only. revoked: by whoever
+  // revokes.
   alignas(64) base::atomic<std::uint64_t> seq{1};
   base::atomic<bool> revoked{false};
 
@@ -90,8 +93,8 @@ struct machine {
   }
 };
 
-// current_machine: the machine the caller runs on, or null on a plain thread. The only door to the thread-local; the compiler
-// can neither inline it nor keep its answer over a switch.
+// current_machine: the machine the caller runs on, or null on a plain thread. The only door to the
+// thread-local; the compiler can neither inline it nor keep its answer over a switch.
 [[nodiscard]] machine* current_machine() noexcept;
 
 // set_current_machine: by a machine's own thread, at its start and end.
@@ -101,13 +104,15 @@ void set_current_machine(machine* m) noexcept;
 void entered_revoked(machine& m) noexcept;
 
 inline void enter_runtime(machine& m) noexcept {
-  // relaxed: only this thread writes it; the barrier below orders it before the read of revoked (gate.h, I2).
+  // relaxed: only this thread writes it; the barrier below orders it before the read of revoked
+  // (gate.h, I2).
   const auto s = m.seq.load(base::relaxed);
   WEFT_ASSERT((s & 1) == 0, "gates do not nest");
   m.seq.store(s + 1, base::relaxed);
   light_barrier();
   // relaxed: whoever sees it set takes the slow path, which synchronises by a lock.
-  if (m.revoked.load(base::relaxed)) [[unlikely]] entered_revoked(m);
+  if (m.revoked.load(base::relaxed)) [[unlikely]]
+    entered_revoked(m);
 }
 
 inline void leave_runtime(machine& m) noexcept {

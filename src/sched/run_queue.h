@@ -1,23 +1,30 @@
 #pragma once
 
-// run queues of a processor. The order of the local queue decides more than any instruction: what a goroutine spawns or
-// wakes runs newest-first (few stacks alive, warm caches), what comes from outside runs first in, first out.
+// run queues of a processor. The order of the local queue decides more than any instruction: what a
+// goroutine spawns or wakes runs newest-first (few stacks alive, warm caches), what comes from
+// outside runs first in, first out.
 //
-//   young  a bounded deque (Chase and Lev, SPAA 2005): the owner pushes and pops at the bottom (newest), thieves and the
+//   young  a bounded deque (Chase and Lev, SPAA 2005): the owner pushes and pops at the bottom
+//   (newest), thieves and the
 //          owner in a fair mood take at the top (oldest).
-//   roots  a bounded ring: the owner pushes at the tail, everybody takes at the head. First in, first out.
+//   roots  a bounded ring: the owner pushes at the tail, everybody takes at the head. First in,
+//   first out.
 //
 // I1  Only the thread that owns the processor pushes, and only it takes from the bottom of young.
-// I2  An item is taken once: top and head move by compare-exchange only; the owner takes the last item of young by
+// I2  An item is taken once: top and head move by compare-exchange only; the owner takes the last
+// item of young by
 //     compare-exchange too.
-// I3  bottom - top and tail - head are within [0, capacity]; a slot is rewritten only after its index has been taken.
+// I3  bottom - top and tail - head are within [0, capacity]; a slot is rewritten only after its
+// index has been taken.
 //
-// The bottom of young is written with seq_cst, as Le and others (PPoPP 2013) show it must be ordered with the read of top;
-// we use a seq_cst store (an exchange on x86) where they use a fence, because ThreadSanitizer does not know fences. The same
-// barrier orders the push with the scheduler's look at the idle processors (see "no lost wake-up" in scheduler.cc).
+// The bottom of young is written with seq_cst, as Le and others (PPoPP 2013) show it must be
+// ordered with the read of top; we use a seq_cst store (an exchange on x86) where they use a fence,
+// because ThreadSanitizer does not know fences. The same barrier orders the push with the
+// scheduler's look at the idle processors (see "no lost wake-up" in scheduler.cc).
 //
-// Rejected: a lock per queue (two exchanges an item where this has one); Go's ring with runnext only (skynet with a million
-// leaves takes five times as long in first-in-first-out order, and `young` gives runnext for nothing: it is the newest).
+// Rejected: a lock per queue (two exchanges an item where this has one); Go's ring with runnext
+// only (skynet with a million leaves takes five times as long in first-in-first-out order, and
+// `young` gives runnext for nothing: it is the newest).
 //
 // Tests: run_queue_test.cc (owner against thieves, each item once), tests/model/run_queue.pml.
 
@@ -42,7 +49,8 @@ class young_queue {
     const auto t = top_.load(base::acquire);
     if (b - t >= run_queue_capacity) return false;
     slots_[b % run_queue_capacity].store(g, base::relaxed);  // published by the next line
-    // seq_cst: publishes the slot and the goroutine to take_oldest(), and comes before our caller's look at idle processors.
+    // seq_cst: publishes the slot and the goroutine to take_oldest(), and comes before our caller's
+    // look at idle processors.
     bottom_.store(b + 1, base::seq_cst);
     return true;
   }
@@ -52,12 +60,14 @@ class young_queue {
     const auto b = bottom_.load(base::relaxed) - 1;
     // relaxed: only a hint that spares the barrier when the queue is empty: top only grows.
     if (static_cast<std::int32_t>(b - top_.load(base::relaxed)) < 0) return nullptr;
-    // seq_cst store, then seq_cst load: a thief either sees the shorter queue or we see its advanced top.
+    // seq_cst store, then seq_cst load: a thief either sees the shorter queue or we see its
+    // advanced top.
     bottom_.store(b, base::seq_cst);
     auto t = top_.load(base::seq_cst);
     const auto size = static_cast<std::int32_t>(b - t);
     if (size < 0) {
-      bottom_.store(b + 1, base::relaxed);  // relaxed: back to what it was; nothing new is published
+      bottom_.store(b + 1,
+                    base::relaxed);  // relaxed: back to what it was; nothing new is published
       return nullptr;
     }
     goroutine* g = slots_[b % run_queue_capacity].load(base::relaxed);
@@ -75,7 +85,8 @@ class young_queue {
     const auto b = bottom_.load(base::seq_cst);
     if (static_cast<std::int32_t>(b - t) <= 0) return nullptr;
     goroutine* g = slots_[t % run_queue_capacity].load(base::relaxed);
-    // seq_cst: takes the item if nobody did since (I2); also keeps the slot's read before the owner's reuse of it (I3).
+    // seq_cst: takes the item if nobody did since (I2); also keeps the slot's read before the
+    // owner's reuse of it (I3).
     if (top_.compare_exchange_strong(t, t + 1, base::seq_cst, base::relaxed)) return g;
     if (contended != nullptr) *contended = true;
     return nullptr;
@@ -109,7 +120,8 @@ class root_queue {
     return true;
   }
 
-  // take: anybody; null when empty or (for thieves, *contended) when another one was quicker. The owner tries until it knows.
+  // take: anybody; null when empty or (for thieves, *contended) when another one was quicker. The
+  // owner tries until it knows.
   [[nodiscard]] goroutine* take(bool* contended = nullptr) noexcept {
     // acquire: a slot is read after the index that owns it.
     auto h = head_.load(base::acquire);

@@ -1,31 +1,37 @@
 // scheduler: who runs what, who looks where, who sleeps, who is woken.
 //
-// The problem. Ready goroutines should run at once on some processor; a processor without work should cost nothing; and no
-// goroutine may be left behind by a machine that falls asleep at the very moment it is queued.
+// The problem. Ready goroutines should run at once on some processor; a processor without work
+// should cost nothing; and no goroutine may be left behind by a machine that falls asleep at the
+// very moment it is queued.
 //
-// The rule (Go's). A machine that runs out of work looks around for a while ("spinning": at most half as many as processors
-// are busy) and then gives its processor back and sleeps. A submitter wakes a sleeper only if there is an idle processor
-// and nobody spins: the spinner will find the work. So the last spinner to find work must see to the rest.
+// The rule (Go's). A machine that runs out of work looks around for a while ("spinning": at most
+// half as many as processors are busy) and then gives its processor back and sleeps. A submitter
+// wakes a sleeper only if there is an idle processor and nobody spins: the spinner will find the
+// work. So the last spinner to find work must see to the rest.
 //
 // No lost wake-up
-//   submitter:  push; [full barrier]; read idle_count_ and spinning_; wake if idle > 0 and spinning == 0
-//   sleeper:    give the processor back (idle_count_ up), spinning_ down; [full barrier]; read all queues
-// Both sides write, then read what the other wrote, with sequentially consistent operations: at least one sees the other.
-//   spinner that found work: spinning_ down; [full barrier]; if work is visible, or nobody watches the poller: wake another.
+//   submitter:  push; [full barrier]; read idle_count_ and spinning_; wake if idle > 0 and spinning
+//   == 0 sleeper:    give the processor back (idle_count_ up), spinning_ down; [full barrier]; read
+//   all queues
+// Both sides write, then read what the other wrote, with sequentially consistent operations: at
+// least one sees the other.
+//   spinner that found work: spinning_ down; [full barrier]; if work is visible, or nobody watches
+//   the poller: wake another.
 //
-// Who watches the poller and the timers: one machine sleeps in the poller (polling_), with the earliest timer of all
-// processors as its timeout (sleep_until_). It holds no processor. Who arms a timer earlier than that wakes it; who starts
-// a wait for a descriptor or a timer while nobody watches and a processor idles, wakes a processor, which will find
-// nothing and go to the poller.
-//   armer:    write the heap's earliest; [full barrier]; read sleep_until_; wake the poller if ours is earlier
-//   sleeper:  write sleep_until_ = never; [full barrier]; read every heap's earliest; sleep until then
+// Who watches the poller and the timers: one machine sleeps in the poller (polling_), with the
+// earliest timer of all processors as its timeout (sleep_until_). It holds no processor. Who arms a
+// timer earlier than that wakes it; who starts a wait for a descriptor or a timer while nobody
+// watches and a processor idles, wakes a processor, which will find nothing and go to the poller.
+//   armer:    write the heap's earliest; [full barrier]; read sleep_until_; wake the poller if ours
+//   is earlier sleeper:  write sleep_until_ = never; [full barrier]; read every heap's earliest;
+//   sleep until then
 //
 // I1  A processor is held by one machine, or stands in idle_processors_, or is being handed over.
-// I2  spinning_ counts the machines with spinning set; a machine spins only while it holds a processor.
-// I3  At most one machine is in the poller with a timeout other than 0 (polling_).
+// I2  spinning_ counts the machines with spinning set; a machine spins only while it holds a
+// processor. I3  At most one machine is in the poller with a timeout other than 0 (polling_).
 //
-// Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner always waking another
-// when it finds work (Go): we wake only for work that is there to be seen.
+// Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
+// always waking another when it finds work (Go): we wake only for work that is there to be seen.
 //
 // Tests: scheduler_test.cc, tests/model/sleep.pml (verifies; fails without either barrier).
 
@@ -44,12 +50,14 @@ constexpr std::size_t global_batch_max = 128;
 constexpr std::int64_t second_look_ns = 50'000'000;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
-// single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park and run it.
+// single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park
+// and run it.
 constexpr int single_item_pause = 200;
 
 }  // namespace
 
-// -- queues -----------------------------------------------------------------------------------------------------------
+// -- queues
+// -----------------------------------------------------------------------------------------------------------
 
 // queue_here: a goroutine that is runnable and belongs to this machine's flow of work.
 void scheduler::queue_here(machine& m, goroutine& g) noexcept {
@@ -95,7 +103,8 @@ void scheduler::push_global_list(waiter* first, waiter* last, std::size_t count)
   global_size_.fetch_add(count, base::seq_cst);
 }
 
-// pop_global_locked: the oldest. In the mode that migrates: the oldest that this machine did not run last.
+// pop_global_locked: the oldest. In the mode that migrates: the oldest that this machine did not
+// run last.
 goroutine* scheduler::pop_global_locked(const machine* taker) noexcept {
   waiter* before = nullptr;
   waiter* w = global_first_;
@@ -106,7 +115,8 @@ goroutine* scheduler::pop_global_locked(const machine* taker) noexcept {
   if (w == nullptr) return nullptr;
   (before == nullptr ? global_first_ : before->link) = w->link;
   if (global_last_ == w) global_last_ = before;
-  global_size_.fetch_sub(1, base::relaxed);  // relaxed: under lock_; a stale larger size only costs a look
+  global_size_.fetch_sub(
+      1, base::relaxed);  // relaxed: under lock_; a stale larger size only costs a look
   w->link = nullptr;
   return static_cast<goroutine*>(w);
 }
@@ -132,14 +142,16 @@ goroutine* scheduler::take_global(machine& m, std::size_t max) noexcept {
   return first;
 }
 
-// work_visible: whether any queue holds something. The reads are the sleeper's half of "no lost wake-up".
+// work_visible: whether any queue holds something. The reads are the sleeper's half of "no lost
+// wake-up".
 bool scheduler::work_visible() const noexcept {
   if (global_size_.load(base::seq_cst) > 0) return true;
   return std::any_of(processors_.begin(), processors_.end(),
                      [](const auto& p) { return p->young.size() > 0 || p->roots.size() > 0; });
 }
 
-// -- processors and machines ----------------------------------------------------------------------------------------------
+// -- processors and machines
+// ----------------------------------------------------------------------------------------------
 
 processor* scheduler::take_idle_processor() noexcept {
   if (idle_count_.load(base::seq_cst) == 0) return nullptr;
@@ -167,7 +179,8 @@ void scheduler::start_spinning(machine& m) noexcept {
 // stop_spinning: found work. What other submitters left to us because we spun is seen to now.
 void scheduler::stop_spinning(machine& m) noexcept {
   m.spinning = false;
-  spinning_.fetch_sub(1, base::seq_cst);  // seq_cst: our write, before work_visible() reads the queues
+  spinning_.fetch_sub(1,
+                      base::seq_cst);  // seq_cst: our write, before work_visible() reads the queues
   if (work_visible() || !watched()) wake_processor();
 }
 
@@ -181,7 +194,8 @@ void scheduler::ensure_watched() noexcept {
   if (idle_count_.load(base::seq_cst) > 0 && !polling_.load(base::seq_cst)) wake_processor();
 }
 
-// wake_processor: the submitter's half: one more machine goes looking, unless one does already or all are busy.
+// wake_processor: the submitter's half: one more machine goes looking, unless one does already or
+// all are busy.
 void scheduler::wake_processor() noexcept {
   if (idle_count_.load(base::seq_cst) == 0) return;
   std::uint32_t none = 0;
@@ -213,9 +227,11 @@ void scheduler::wake_machine(machine& m) noexcept {
   base::futex_wake(m.awake, 1);
 }
 
-// hand_off: a processor whose machine goes to block: to another machine if there is work or nobody watches, else idle.
+// hand_off: a processor whose machine goes to block: to another machine if there is work or nobody
+// watches, else idle.
 void scheduler::hand_off(processor& p) noexcept {
-  if (p.young.size() > 0 || p.roots.size() > 0 || global_size_.load(base::seq_cst) > 0 || !watched()) {
+  if (p.young.size() > 0 || p.roots.size() > 0 || global_size_.load(base::seq_cst) > 0 ||
+      !watched()) {
     start_machine(p, false);
     return;
   }
@@ -238,12 +254,14 @@ void scheduler::sleep_machine(machine& m) noexcept {
 }
 
 void scheduler::take_handed(machine& m) noexcept {
-  m.awake.store(0, base::relaxed);  // relaxed: nobody wakes us again before we are back in the idle list
+  m.awake.store(
+      0, base::relaxed);  // relaxed: nobody wakes us again before we are back in the idle list
   m.p = std::exchange(m.handed, nullptr);
   m.spinning = std::exchange(m.handed_spinning, false);
 }
 
-// -- looking for work -----------------------------------------------------------------------------------------------------
+// -- looking for work
+// -----------------------------------------------------------------------------------------------------
 
 void scheduler::machine_loop(machine& m) noexcept {
   while (goroutine* g = find_runnable(m)) {
@@ -270,7 +288,8 @@ goroutine* scheduler::find_runnable(machine& m) noexcept {
   return nullptr;
 }
 
-// fair_turn: every 61st dispatch, who waits longest: the network, the global queue, the oldest of young.
+// fair_turn: every 61st dispatch, who waits longest: the network, the global queue, the oldest of
+// young.
 goroutine* scheduler::fair_turn(machine& m) noexcept {
   ++m.p->tick;
   poll_now(m);
@@ -285,7 +304,8 @@ goroutine* scheduler::look_outside(machine& m) noexcept {
     if (goroutine* g = m.p->roots.take()) return g;
   }
   if (processors_.size() == 1) return nullptr;
-  const auto busy = max_procs() - idle_count_.load(base::relaxed);  // relaxed: a bound on eagerness only
+  const auto busy =
+      max_procs() - idle_count_.load(base::relaxed);  // relaxed: a bound on eagerness only
   if (!m.spinning && 2 * spinning_.load(base::relaxed) >= busy) return nullptr;
   if (!m.spinning) start_spinning(m);
   return steal(m);
@@ -310,8 +330,8 @@ goroutine* scheduler::steal(machine& m) noexcept {
   return nullptr;
 }
 
-// steal_from: the older half of what the victim has: one to run, the rest into our roots. A lone newest item is taken only
-// in the last pass, after a pause.
+// steal_from: the older half of what the victim has: one to run, the rest into our roots. A lone
+// newest item is taken only in the last pass, after a pause.
 goroutine* scheduler::steal_from(machine& m, processor& victim, bool last_pass) noexcept {
   bool contended = false;
   const auto take = [&]() -> goroutine* {
@@ -355,7 +375,8 @@ void scheduler::go_idle(machine& m) noexcept {
   rest(m);
 }
 
-// rest: a machine without a processor sleeps: in the poller if nobody does, else until it is handed a processor.
+// rest: a machine without a processor sleeps: in the poller if nobody does, else until it is handed
+// a processor.
 void scheduler::rest(machine& m) noexcept {
   if (!polling_.exchange(true, base::seq_cst)) {
     sleep_in_poller(m);
@@ -371,24 +392,27 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 }
 
 void scheduler::sleep_in_poller(machine& m) noexcept {
-  // seq_cst: "asleep for ever" is visible before we read the heaps; who arms after our read wakes us.
+  // seq_cst: "asleep for ever" is visible before we read the heaps; who arms after our read wakes
+  // us.
   sleep_until_.store(none_due, base::seq_cst);
   const auto until = earliest_timer();
   sleep_until_.store(until, base::seq_cst);
   std::int64_t timeout = until == none_due ? -1 : std::max<std::int64_t>(0, until - now_ns());
   // A thread that is just ending spoils the proof: one more look, then sleep for good.
-  if (until == none_due && check_deadlock() && !std::exchange(looked_twice_, true)) timeout = second_look_ns;
+  if (until == none_due && check_deadlock() && !std::exchange(looked_twice_, true))
+    timeout = second_look_ns;
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);
-  sleep_until_.store(0, base::seq_cst);   // nobody sleeps: armers need not wake
+  sleep_until_.store(0, base::seq_cst);  // nobody sleeps: armers need not wake
   // A processor first: then no moment exists in which all idle while events are in our hands.
   m.p = take_idle_processor();
   if (m.p != nullptr) start_spinning(m);
   polling_.store(false, base::seq_cst);
   if (n > 0) looked_twice_ = false;
   deliver(m, {done.data(), n});
-  // Without a processor nobody else may look at the timers before the busy ones do: what is due goes to the global queue.
+  // Without a processor nobody else may look at the timers before the busy ones do: what is due
+  // goes to the global queue.
   if (m.p == nullptr && until != none_due) {
     const auto now = now_ns();
     for (const auto& p : processors_) run_timers(m, *p, now);
@@ -406,7 +430,8 @@ bool scheduler::poll_now(machine& m) noexcept {
 // deliver: claims the waiters of completed operations and queues them, first in, first out.
 void scheduler::deliver(machine& m, std::span<poll::completion> done) noexcept {
   wake_list woken;
-  for (const auto& c : done) woken.claim(*static_cast<waiter*>(c.who.who), c.who.ticket, token_ready);
+  for (const auto& c : done)
+    woken.claim(*static_cast<waiter*>(c.who.who), c.who.ticket, token_ready);
   queue_woken(m, woken);
 }
 
@@ -417,7 +442,8 @@ void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept
   queue_woken(m, woken);
 }
 
-// queue_woken: what came from outside goes to the roots; more than one is reason to wake another processor.
+// queue_woken: what came from outside goes to the roots; more than one is reason to wake another
+// processor.
 void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
   std::size_t queued = 0;
   while (waiter* w = woken.take()) {
@@ -436,7 +462,8 @@ void scheduler::make_runnable(goroutine& g) noexcept {
   trace::readied(g);
   machine* m = current_machine();
   const bool ours = m != nullptr && m->owner == this;
-  // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler until it is through.
+  // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler
+  // until it is through.
   if (!ours) begin_visit();
   if (ours && m->p != nullptr && !modes_.migrate) {
     push_young(*m, g);
@@ -449,9 +476,10 @@ void scheduler::make_runnable(goroutine& g) noexcept {
 
 void scheduler::arm_timer(timer& t, std::int64_t when_ns) noexcept {
   machine* m = current_machine();
-  timer_heap& heap = m != nullptr && m->owner == this && m->p != nullptr
-                         ? m->p->timers
-                         : processors_[next_heap_.fetch_add(1, base::relaxed) % processors_.size()]->timers;
+  timer_heap& heap =
+      m != nullptr && m->owner == this && m->p != nullptr
+          ? m->p->timers
+          : processors_[next_heap_.fetch_add(1, base::relaxed) % processors_.size()]->timers;
   if (!heap.arm(t, when_ns)) return;
   // seq_cst: the armer's read, after the heap's earliest was written (timer.h, I3).
   const auto until = sleep_until_.load(base::seq_cst);
@@ -463,9 +491,11 @@ void scheduler::arm_timer(timer& t, std::int64_t when_ns) noexcept {
 }
 
 std::int64_t scheduler::goroutine_count() const noexcept {
-  std::int64_t n = spawned_outside_.load(base::relaxed);  // relaxed: counters; a snapshot of a moving sum
+  std::int64_t n =
+      spawned_outside_.load(base::relaxed);  // relaxed: counters; a snapshot of a moving sum
   base::locked hold(lock_);
-  for (const auto& m : machines_) n += m->spawned.load(base::relaxed) - m->ended.load(base::relaxed);
+  for (const auto& m : machines_)
+    n += m->spawned.load(base::relaxed) - m->ended.load(base::relaxed);
   return n;
 }
 

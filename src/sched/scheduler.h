@@ -1,6 +1,7 @@
 #pragma once
 
-// scheduler: the runtime of one weft::run: its processors, machines, goroutines, poller. An object: tests build many.
+// scheduler: the runtime of one weft::run: its processors, machines, goroutines, poller. An object:
+// tests build many.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +14,8 @@
 #include "base/futex.h"
 #include "base/lock.h"
 #include "poll/poller.h"
-#include "sched/goroutine_pool.h"
 #include "sched/cancel.h"
+#include "sched/goroutine_pool.h"
 #include "sched/machine.h"
 #include "sched/wake_list.h"
 
@@ -50,33 +51,40 @@ class scheduler {
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
 
-  // run: starts `invoke(closure)` as goroutine 1 and returns when it has returned; afterwards no goroutine of this scheduler
-  // runs again. The calling thread only waits: it is no machine.
+  // run: starts `invoke(closure)` as goroutine 1 and returns when it has returned; afterwards no
+  // goroutine of this scheduler runs again. The calling thread only waits: it is no machine.
   void run(void (*invoke)(void*), void* closure, const spawn_request& request);
 
-  // out_count: machines that did not come back from user code when run() ended. They and the memory they may touch stay.
+  // out_count: machines that did not come back from user code when run() ended. They and the memory
+  // they may touch stay.
   [[nodiscard]] std::size_t out_count() const noexcept { return out_after_stop_; }
 
-  // -- spawning (spawn.cc) --------------------------------------------------------------------------------------------
-  // make: a record for a new goroutine of this scheduler; the caller puts the closure in and calls start.
+  // -- spawning (spawn.cc)
+  // --------------------------------------------------------------------------------------------
+  // make: a record for a new goroutine of this scheduler; the caller puts the closure in and calls
+  // start.
   [[nodiscard]] goroutine* make(const spawn_request& request);
   void start(goroutine& g) noexcept;
 
-  // -- of the current goroutine, inside the gate ----------------------------------------------------------------------
+  // -- of the current goroutine, inside the gate
+  // ----------------------------------------------------------------------
   static void park_current(machine& m) noexcept;
   static void yield_current(machine& m) noexcept;
   static void begin_blocking(machine& m) noexcept;
   static void end_blocking(machine& m) noexcept;
 
-  // -- anybody --------------------------------------------------------------------------------------------------------
+  // -- anybody
+  // --------------------------------------------------------------------------------------------------------
   // make_runnable: queues a goroutine that was claimed parked; wakes a processor if one idles.
   void make_runnable(goroutine& g) noexcept;
   // arm_timer: arms `t` and sees to it that somebody wakes in time.
   void arm_timer(timer& t, std::int64_t when_ns) noexcept;
-  // ensure_watched: after a wait for a descriptor was started: somebody must be looking while a processor idles.
+  // ensure_watched: after a wait for a descriptor was started: somebody must be looking while a
+  // processor idles.
   void ensure_watched() noexcept;
 
-  // visit: a thread that is no machine of this scheduler begins and ends to use it. run() does not return in between.
+  // visit: a thread that is no machine of this scheduler begins and ends to use it. run() does not
+  // return in between.
   void begin_visit() noexcept {
     // acquire: nothing of the visit moves before it; pairs with the wait in run().
     visitors_.fetch_add(1, base::acquire);
@@ -89,12 +97,14 @@ class scheduler {
   [[nodiscard]] poll::poller& poller() noexcept { return *poller_; }
   // share_poller: for descriptors, which may outlive the runtime they were opened in.
   [[nodiscard]] std::shared_ptr<poll::poller> share_poller() const noexcept { return poller_; }
-  [[nodiscard]] unsigned max_procs() const noexcept { return static_cast<unsigned>(processors_.size()); }
+  [[nodiscard]] unsigned max_procs() const noexcept {
+    return static_cast<unsigned>(processors_.size());
+  }
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
 
-  // for_each_goroutine: calls `f(const goroutine&)` for every live record. What parked ones show holds still; the rest is
-  // a glance.
+  // for_each_goroutine: calls `f(const goroutine&)` for every live record. What parked ones show
+  // holds still; the rest is a glance.
   template <class F>
   void for_each_goroutine(F&& f) const {
     for (std::size_t i = 0; i < pool_.slab_count(); ++i) {
@@ -179,7 +189,8 @@ class scheduler {
   [[nodiscard]] bool abandon_unfinished() noexcept;
   // inspect.cc
   [[nodiscard]] bool looks_dead() const noexcept;
-  // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads exist that we do not know.
+  // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads
+  // exist that we do not know.
   [[nodiscard]] bool check_deadlock() noexcept;
 
   [[nodiscard]] bool stopping() const noexcept {
@@ -196,10 +207,10 @@ class scheduler {
   goroutine_pool pool_;
 
   mutable base::lock lock_{base::rank::scheduler};
-  waiter* global_first_ = nullptr;    // guarded by lock_
-  waiter* global_last_ = nullptr;     // guarded by lock_
-  processor* idle_processors_ = nullptr;  // guarded by lock_
-  machine* idle_machines_ = nullptr;  // guarded by lock_
+  waiter* global_first_ = nullptr;                  // guarded by lock_
+  waiter* global_last_ = nullptr;                   // guarded by lock_
+  processor* idle_processors_ = nullptr;            // guarded by lock_
+  machine* idle_machines_ = nullptr;                // guarded by lock_
   std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
 
   // Atomic; what they mean for sleeping and waking stands in scheduler.cc.
@@ -226,8 +237,8 @@ class scheduler {
 // current_scheduler: the caller's, else null.
 [[nodiscard]] scheduler* current_scheduler() noexcept;
 
-// visit: the caller's scheduler, or from a plain thread the only one that runs, which stays while the visit lasts; null
-// without one.
+// visit: the caller's scheduler, or from a plain thread the only one that runs, which stays while
+// the visit lasts; null without one.
 class [[nodiscard]] visit {
  public:
   visit() noexcept;
@@ -237,7 +248,8 @@ class [[nodiscard]] visit {
   visit(const visit&) = delete;
   visit& operator=(const visit&) = delete;
   [[nodiscard]] scheduler* target() const noexcept { return target_; }
-  // keep: the visit goes on when this object ends; somebody calls end_visit(). True if there is one to end.
+  // keep: the visit goes on when this object ends; somebody calls end_visit(). True if there is one
+  // to end.
   [[nodiscard]] bool keep() noexcept { return std::exchange(counted_, false); }
 
  private:

@@ -298,7 +298,8 @@ TEST_P(on_processors, exceptions_belong_to_their_goroutine) {
         try {
           throw i;
         } catch (int caught) {
-          for (int k = 0; k < 10; ++k) yield();  // others throw and catch meanwhile, on this thread and others
+          for (int k = 0; k < 10; ++k)
+            yield();  // others throw and catch meanwhile, on this thread and others
           EXPECT_EQ(caught, i);
           try {
             throw;
@@ -350,7 +351,8 @@ TEST_P(on_processors, unfinished_goroutines_are_dropped_when_main_returns) {
     }
     for (int i = 0; i < 10; ++i) yield();
   });
-  // Frames that wait on it are gone; the event must not be touched again, not even destroyed by walking its queue.
+  // Frames that wait on it are gone; the event must not be touched again, not even destroyed by
+  // walking its queue.
   static_cast<void>(never.release());
 }
 
@@ -428,7 +430,8 @@ TEST(scheduler, goroutines_use_all_processors_at_once) {
         for (int i = 0; i < 2; ++i) {
           go([&] {
             meet.fetch_add(1);
-            while (meet.load() < 2) std::this_thread::yield();  // both must be running: nobody waits in weft
+            while (meet.load() < 2)
+              std::this_thread::yield();  // both must be running: nobody waits in weft
             done.arrive();
           });
         }
@@ -485,7 +488,8 @@ TEST(scheduler_death, a_total_deadlock_is_named_with_every_goroutine) {
   };
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(stuck(), testing::ExitedWithCode(2),
-              "all goroutines are asleep - deadlock!\n(.|\n)*goroutine 1 \\[sync.WaitGroup.Wait\\](.|\n)*stuck one");
+              "all goroutines are asleep - deadlock!\n(.|\n)*goroutine 1 "
+              "\\[sync.WaitGroup.Wait\\](.|\n)*stuck one");
 }
 
 TEST(scheduler_death, an_exception_that_leaves_a_goroutine_ends_the_process_like_a_panic) {

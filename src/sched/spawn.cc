@@ -1,6 +1,5 @@
 // spawn: making goroutines. `go` only queues: it never switches and never migrates its caller.
 
-
 #include "sched/scheduler.h"
 #include "sched/trace.h"
 

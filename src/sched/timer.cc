@@ -7,7 +7,8 @@ namespace weft::sched {
 namespace {
 
 constexpr std::size_t arity = 4;
-// due_batch_max: claims and callbacks collected under the lock at a time; bounds how long the lock is held.
+// due_batch_max: claims and callbacks collected under the lock at a time; bounds how long the lock
+// is held.
 constexpr std::size_t due_batch_max = 64;
 
 }  // namespace
@@ -57,7 +58,8 @@ void timer_heap::remove_at(std::size_t i) noexcept {
 
 void timer_heap::publish_earliest() noexcept {
   const auto when = entries_.empty() ? none_due : entries_.front().when_ns;
-  // relaxed load: written under lock_ only. seq_cst store: I3; skipped when nothing changed, it costs an exchange.
+  // relaxed load: written under lock_ only. seq_cst store: I3; skipped when nothing changed, it
+  // costs an exchange.
   if (earliest_.load(base::relaxed) != when) earliest_.store(when, base::seq_cst);
 }
 

@@ -1,17 +1,19 @@
 #pragma once
 
-// timers: a 4-ary heap a processor, under a lock of its own, so that any thread may arm and stop, and any machine may run
-// what is due.
+// timers: a 4-ary heap a processor, under a lock of its own, so that any thread may arm and stop,
+// and any machine may run what is due.
 //
-// A timer is one of two kinds. A wait timer lives in the frame of a waiting goroutine: when due, it claims the wait under
-// the heap's lock, and the frame takes it out under the same lock before it ends. A callback timer lives in an object that
-// its owner keeps alive: `fire` runs without any lock, on a machine, inside the runtime; it must not wait, and may claim,
-// wake and spawn.
+// A timer is one of two kinds. A wait timer lives in the frame of a waiting goroutine: when due, it
+// claims the wait under the heap's lock, and the frame takes it out under the same lock before it
+// ends. A callback timer lives in an object that its owner keeps alive: `fire` runs without any
+// lock, on a machine, inside the runtime; it must not wait, and may claim, wake and spawn.
 //
 // I1  index_ is the timer's place in home_'s heap, or none; both change under home_->lock_ only.
 // I2  stop() returning true means: it was pending, and will not fire.
-// I3  earliest_ is the heap's first deadline, or none_due; it is stored with seq_cst after every change of it, before
-//     the one who arms looks whether a sleeper must be woken (the sleeper stores its wake-up time, then reads earliest_).
+// I3  earliest_ is the heap's first deadline, or none_due; it is stored with seq_cst after every
+// change of it, before
+//     the one who arms looks whether a sleeper must be woken (the sleeper stores its wake-up time,
+//     then reads earliest_).
 
 #include <cstddef>
 #include <cstdint>
@@ -57,10 +59,12 @@ class timer_heap {
  public:
   timer_heap() { entries_.reserve(64); }
 
-  // arm: adds `t`, due at `when_ns`. True if it is the new earliest (then a sleeper may have to be woken).
+  // arm: adds `t`, due at `when_ns`. True if it is the new earliest (then a sleeper may have to be
+  // woken).
   [[nodiscard]] bool arm(timer& t, std::int64_t when_ns);
 
-  // run_due: runs what is due at `now_ns`; claimed waiters go to `woken`, callbacks run here. Returns how many were due.
+  // run_due: runs what is due at `now_ns`; claimed waiters go to `woken`, callbacks run here.
+  // Returns how many were due.
   std::size_t run_due(std::int64_t now_ns, wake_list& woken) noexcept;
 
   [[nodiscard]] std::int64_t earliest() const noexcept {
@@ -86,7 +90,8 @@ class timer_heap {
   base::atomic<std::int64_t> earliest_{none_due};
 };
 
-// stop_timer: true if `t` was pending and will not fire. False: it has fired, is firing, or was never armed.
+// stop_timer: true if `t` was pending and will not fire. False: it has fired, is firing, or was
+// never armed.
 bool stop_timer(timer& t) noexcept;
 
 }  // namespace weft::sched

@@ -1,6 +1,7 @@
 #pragma once
 
-// trace points: where a recorder will listen. Empty and inline: they cost nothing until something fills them.
+// trace points: where a recorder will listen. Empty and inline: they cost nothing until something
+// fills them.
 
 #include "sched/wait_reason.h"
 

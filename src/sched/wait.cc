@@ -9,8 +9,8 @@
 namespace weft::sched {
 namespace {
 
-// thread_proxy: a plain thread as a waiter. Records come from a list that only grows, and are never freed: a claimer with
-// an old ticket, or a late futex_wake, reaches a record still (waiter.h, I5).
+// thread_proxy: a plain thread as a waiter. Records come from a list that only grows, and are never
+// freed: a claimer with an old ticket, or a late futex_wake, reaches a record still (waiter.h, I5).
 struct thread_proxy : waiter {
   thread_proxy() noexcept : waiter(true) {
     to_runnable();
@@ -67,7 +67,8 @@ void ready(waiter& w) noexcept {
   base::futex_wake(proxy.awake, 1);
 }
 
-wait::wait(wait_reason reason, const void* object) noexcept : who_(current_waiter()), ticket_(who_.arm()) {
+wait::wait(wait_reason reason, const void* object) noexcept
+    : who_(current_waiter()), ticket_(who_.arm()) {
   if (who_.is_thread()) return;
   auto& g = static_cast<goroutine&>(who_);
   g.reason = reason;

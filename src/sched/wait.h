@@ -2,23 +2,25 @@
 
 // wait: the one way to wait. {reason, object, deadline, cancel} in; the token that decided out.
 //
-//   gate inside;                                   // goroutines: enter the runtime (gate.h); a plain thread passes through
-//   wait w(wait_reason::chan_receive, &channel);   // begins: a fresh ticket
-//   ... lock the queue; if ready: w.give_up() and go on without waiting; else enqueue {w.who(), w.at()}; unlock ...
-//   token by = w.park(limits);                     // leaves the processor until somebody claims the ticket
+//   gate inside;                                   // goroutines: enter the runtime (gate.h); a
+//   plain thread passes through wait w(wait_reason::chan_receive, &channel);   // begins: a fresh
+//   ticket
+//   ... lock the queue; if ready: w.give_up() and go on without waiting; else enqueue {w.who(),
+//   w.at()}; unlock ... token by = w.park(limits);                     // leaves the processor
+//   until somebody claims the ticket
 //   ... lock the queue; take our node out if it is still in; unlock ...
 //
-// Whoever ends the wait: under its lock, wake_list::claim(who, ticket, token), dequeue the node, hand over the value; after the
-// lock is dropped, wake_list::fire().
-// A wait that is destroyed open gives itself up (a queue that was entered must have been left before).
+// Whoever ends the wait: under its lock, wake_list::claim(who, ticket, token), dequeue the node,
+// hand over the value; after the lock is dropped, wake_list::fire(). A wait that is destroyed open
+// gives itself up (a queue that was entered must have been left before).
 
 #include <cstdint>
 
 #include "sched/cancel.h"
 #include "sched/timer.h"
 #include "sched/wait_reason.h"
-#include "sched/wake_list.h"
 #include "sched/waiter.h"
+#include "sched/wake_list.h"
 
 namespace weft::sched {
 
@@ -41,8 +43,9 @@ class wait {
   // again: begins another wait with the same reason, after the last one was decided or given up.
   void again() noexcept;
 
-  // park: waits until somebody claims the ticket, the deadline passes (token_timeout) or the source fires
-  // (token_cancelled). Must be called inside the gate, with no runtime lock held. May return on another thread.
+  // park: waits until somebody claims the ticket, the deadline passes (token_timeout) or the source
+  // fires (token_cancelled). Must be called inside the gate, with no runtime lock held. May return
+  // on another thread.
   token park(const limits& l = {}) noexcept;
 
   // give_up: ends the wait without parking. token_none if nobody had decided it, else the token.
@@ -57,8 +60,8 @@ class wait {
   bool open_ = true;
 };
 
-// wait_node: what a queue of waiters keeps of one wait. It lives in the waiter's frame and is touched only under the queue's
-// lock.
+// wait_node: what a queue of waiters keeps of one wait. It lives in the waiter's frame and is
+// touched only under the queue's lock.
 struct wait_node : base::list_node {
   waiter* who = nullptr;
   ticket at = 0;
@@ -68,7 +71,8 @@ struct wait_node : base::list_node {
 // wait_queue: waiters in the order they came.
 using wait_queue = base::list<wait_node>;
 
-// code_of: the error for a wait that ended without being ready: errc::timeout, or what the cancelled context says.
+// code_of: the error for a wait that ended without being ready: errc::timeout, or what the
+// cancelled context says.
 [[nodiscard]] std::error_code code_of(token by, const limits& l) noexcept;
 
 }  // namespace weft::sched

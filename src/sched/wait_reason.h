@@ -5,7 +5,8 @@
 
 namespace weft::sched {
 
-// wait_reason: why a goroutine does not run. Lists, traces and the deadlock report share these and Go's texts for them.
+// wait_reason: why a goroutine does not run. Lists, traces and the deadlock report share these and
+// Go's texts for them.
 enum class wait_reason : std::uint8_t {
   none,
   chan_receive,
@@ -30,10 +31,24 @@ enum class wait_reason : std::uint8_t {
 
 [[nodiscard]] constexpr std::string_view text_of(wait_reason r) noexcept {
   constexpr std::string_view texts[] = {
-      "running",        "chan receive",       "chan send", "chan receive (nil chan)", "chan send (nil chan)",
-      "select",         "select (no cases)",  "sync.Mutex.Lock", "sync.WaitGroup.Wait", "sync.Once.Do",
-      "sleep",          "scope join",         "IO wait (read)",  "IO wait (write)",     "IO wait (accept)",
-      "IO wait (connect)", "resolving a name", "context done",
+      "running",
+      "chan receive",
+      "chan send",
+      "chan receive (nil chan)",
+      "chan send (nil chan)",
+      "select",
+      "select (no cases)",
+      "sync.Mutex.Lock",
+      "sync.WaitGroup.Wait",
+      "sync.Once.Do",
+      "sleep",
+      "scope join",
+      "IO wait (read)",
+      "IO wait (write)",
+      "IO wait (accept)",
+      "IO wait (connect)",
+      "resolving a name",
+      "context done",
   };
   static_assert(sizeof texts / sizeof texts[0] == static_cast<std::size_t>(wait_reason::count_));
   return texts[static_cast<std::size_t>(r)];

@@ -1,35 +1,41 @@
 #pragma once
 
-// waiter: whoever can wait - a goroutine, or a plain thread through a proxy - and the one word that decides every wait.
+// waiter: whoever can wait - a goroutine, or a plain thread through a proxy - and the one word that
+// decides every wait.
 //
-// Purpose. A wait may be ended by several parties at once: a sender, a timer, a cancelled context, a close. Exactly one of
-// them must win, the losers must not touch anything, and the winner must know whether the waiter has left its stack.
-// All of that is one compare-exchange on `word`.
+// Purpose. A wait may be ended by several parties at once: a sender, a timer, a cancelled context,
+// a close. Exactly one of them must win, the losers must not touch anything, and the winner must
+// know whether the waiter has left its stack. All of that is one compare-exchange on `word`.
 //
 //   word = ticket (48 bits) | token (12) | scan (1) | phase (3)
 //
 //   idle ----> runnable ----> running ----> armed ----> parked
 //                 ^              ^            |            |  scan bit: a dump reads the stack;
-//                 |              |            v            v            the waker waits for microseconds
-//                 |              +-------- claimed <-------+
+//                 |              |            v            v            the waker waits for
+//                 microseconds |              +-------- claimed <-------+
 //                 +----------------------- (queued by whoever claimed it parked)
 //                             running ----> idle          the goroutine has ended
 //
 // armed    the waiter still runs, but its wait can be decided already: its nodes stand in queues.
 // parked   its state is saved; whoever claims it from here owes it a ready().
-// claimed  decided; `token` says by what. From armed: the waiter sees it before or while it parks and goes on by itself.
+// claimed  decided; `token` says by what. From armed: the waiter sees it before or while it parks
+// and goes on by itself.
 //
 // I1  A ticket names one wait and never repeats for a waiter; a claim with another ticket loses.
-// I2  Of all claims with one ticket exactly one wins (it is a compare-exchange from armed or parked).
-// I3  Only the waiter itself moves running -> armed, armed -> parked, claimed -> running, so these need no exchange except
+// I2  Of all claims with one ticket exactly one wins (it is a compare-exchange from armed or
+// parked). I3  Only the waiter itself moves running -> armed, armed -> parked, claimed -> running,
+// so these need no exchange except
 //     armed -> parked, which races with claims.
 // I4  The scan bit is set only on parked, by one dump at a time; claims wait while it is set.
-// I5  Records of waiters are type-stable: a stale pointer with an old ticket reaches a record, and loses (I1).
+// I5  Records of waiters are type-stable: a stale pointer with an old ticket reaches a record, and
+// loses (I1).
 //
-// Rejected. Holding the queue's lock over the switch (Go's way for channels): select would hold several, and timers and
-// contexts have other locks. A separate "selectDone" word beside the state: two exchanges where one does.
+// Rejected. Holding the queue's lock over the switch (Go's way for channels): select would hold
+// several, and timers and contexts have other locks. A separate "selectDone" word beside the state:
+// two exchanges where one does.
 //
-// Tests: waiter_test.cc (claims race, one wins), tests/model/park.pml (verifies; fails without the exchange in try_park).
+// Tests: waiter_test.cc (claims race, one wins), tests/model/park.pml (verifies; fails without the
+// exchange in try_park).
 
 #include <cstdint>
 
@@ -43,8 +49,8 @@ enum class phase : std::uint8_t { idle, runnable, running, armed, parked, claime
 // ticket: names one wait of one waiter.
 using ticket = std::uint64_t;
 
-// token: by what a wait was decided: one of the fixed ones, or `token_first_case` + number of the case (select), with
-// `token_closed` or-ed in when the case's channel was closed.
+// token: by what a wait was decided: one of the fixed ones, or `token_first_case` + number of the
+// case (select), with `token_closed` or-ed in when the case's channel was closed.
 using token = std::uint16_t;
 inline constexpr token token_none = 0;
 inline constexpr token token_timeout = 1;
@@ -54,7 +60,8 @@ inline constexpr token token_first_case = 4;
 inline constexpr token token_closed = 0x800;
 inline constexpr token token_cases_max = 0x700;
 
-// claim_outcome: what a claim found. Only `won_parked` obliges the caller to make the waiter runnable.
+// claim_outcome: what a claim found. Only `won_parked` obliges the caller to make the waiter
+// runnable.
 enum class [[nodiscard]] claim_outcome : std::uint8_t { lost, won_running, won_parked };
 
 class waiter {
@@ -63,7 +70,8 @@ class waiter {
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 
-  // -- transitions of the waiter itself (or of the scheduler for it) --------------------------------------------------
+  // -- transitions of the waiter itself (or of the scheduler for it)
+  // --------------------------------------------------
 
   void to_runnable() noexcept {
     assert_phase(phase::idle, "only an idle record becomes runnable");
@@ -92,7 +100,8 @@ class waiter {
     const auto old = word_.load(base::relaxed);
     WEFT_ASSERT(phase_of(old) == phase::running, "a waiter waits for one thing at a time");
     const ticket next = ticket_of(old) + 1;
-    // relaxed: the ticket reaches others only through a queue's lock, which publishes this store with it.
+    // relaxed: the ticket reaches others only through a queue's lock, which publishes this store
+    // with it.
     word_.store(make(next, token_none, phase::armed), base::relaxed);
     return next;
   }
@@ -106,7 +115,8 @@ class waiter {
     }
     // release: publishes the saved context to the claimer, whose acquire in claim() pairs with it.
     // acquire on failure: sees what the claimer wrote before it claimed.
-    return word_.compare_exchange_strong(old, with_phase(old, phase::parked), base::release, base::acquire);
+    return word_.compare_exchange_strong(old, with_phase(old, phase::parked), base::release,
+                                         base::acquire);
   }
 
   // decided: whether the wait has been claimed.
@@ -124,15 +134,18 @@ class waiter {
     return token_of(old);
   }
 
-  // disarm: the waiter gives its wait up before it parked; false if somebody decided it meanwhile (then resume()).
+  // disarm: the waiter gives its wait up before it parked; false if somebody decided it meanwhile
+  // (then resume()).
   [[nodiscard]] bool disarm() noexcept {
     auto old = word_.load(base::relaxed);
     if (phase_of(old) != phase::armed) return false;
     // acquire: as in decided(). Only the failure needs it; g++ refuses a weaker order for success.
-    return word_.compare_exchange_strong(old, with_phase(old, phase::running), base::acquire, base::acquire);
+    return word_.compare_exchange_strong(old, with_phase(old, phase::running), base::acquire,
+                                         base::acquire);
   }
 
-  // -- the other side -------------------------------------------------------------------------------------------------
+  // -- the other side
+  // -------------------------------------------------------------------------------------------------
 
   // claim: decides the wait `t` with `by`, if it is still open.
   claim_outcome claim(ticket t, token by) noexcept {
@@ -146,8 +159,10 @@ class waiter {
         old = word_.load(base::relaxed);
         continue;
       }
-      // acq_rel: release publishes the value handed over to resume(); acquire sees the context saved before try_park().
-      if (word_.compare_exchange_weak(old, make(t, by, phase::claimed), base::acq_rel, base::relaxed)) {
+      // acq_rel: release publishes the value handed over to resume(); acquire sees the context
+      // saved before try_park().
+      if (word_.compare_exchange_weak(old, make(t, by, phase::claimed), base::acq_rel,
+                                      base::relaxed)) {
         return at == phase::parked ? claim_outcome::won_parked : claim_outcome::won_running;
       }
     }
@@ -161,14 +176,16 @@ class waiter {
     return word_.compare_exchange_strong(old, old | scan_bit, base::acquire, base::relaxed);
   }
   void drop_hold() noexcept {
-    // release: our reads of the stack end before the next owner writes to it; pairs with the acquire in claim().
+    // release: our reads of the stack end before the next owner writes to it; pairs with the
+    // acquire in claim().
     word_.fetch_and(~scan_bit, base::release);
   }
 
   [[nodiscard]] phase current_phase() const noexcept { return phase_of(word_.load(base::relaxed)); }
   [[nodiscard]] bool is_thread() const noexcept { return is_thread_; }
 
-  // link: free for whoever owns the waiter at the moment: its claimer's wake list, then the run queue it stands in.
+  // link: free for whoever owns the waiter at the moment: its claimer's wake list, then the run
+  // queue it stands in.
   waiter* link = nullptr;
 
  protected:
@@ -182,7 +199,9 @@ class waiter {
   static constexpr int ticket_shift = 16;
   static constexpr std::uint64_t ticket_mask = (std::uint64_t{1} << 48) - 1;
 
-  static constexpr phase phase_of(std::uint64_t w) noexcept { return static_cast<phase>(w & phase_mask); }
+  static constexpr phase phase_of(std::uint64_t w) noexcept {
+    return static_cast<phase>(w & phase_mask);
+  }
   static constexpr ticket ticket_of(std::uint64_t w) noexcept { return w >> ticket_shift; }
   static constexpr token token_of(std::uint64_t w) noexcept {
     return static_cast<token>((w >> token_shift) & token_mask);

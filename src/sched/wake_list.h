@@ -1,14 +1,15 @@
 #pragma once
 
-// wake_list: the waiters that somebody has claimed under a lock and must make runnable after it let the lock go
+// wake_list: the waiters that somebody has claimed under a lock and must make runnable after it let
+// the lock go
 // ("no ready() under a runtime lock").
 
 #include "sched/waiter.h"
 
 namespace weft::sched {
 
-// ready: makes a waiter that was claimed parked runnable (a goroutine) or wakes it (a thread). Never waits, never switches.
-// Callers hold no runtime lock.
+// ready: makes a waiter that was claimed parked runnable (a goroutine) or wakes it (a thread).
+// Never waits, never switches. Callers hold no runtime lock.
 void ready(waiter& w) noexcept;
 
 class wake_list {
