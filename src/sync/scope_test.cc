@@ -1,0 +1,239 @@
+#include <weft/channel.h>
+#include <weft/scope.h>
+#include <weft/time.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "sync/sync_test.h"
+
+namespace weft {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace sync_test;
+using sched::wait_reason;
+
+struct mine : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// text_thrown: the text of the `mine` that leaves f, or "".
+template <class F>
+std::string text_thrown(F&& f) {
+  try {
+    f();
+  } catch (const mine& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(scope, ends_after_its_goroutines) {
+  in_weft([] {
+    int results[50] = {};
+    {
+      scope s;
+      for (int i = 0; i < 50; ++i) {
+        s.go([&results, i] {
+          weft::yield();
+          results[i] = 1;
+        });
+      }
+    }
+    for (const int r : results) EXPECT_EQ(r, 1);
+  });
+}
+
+TEST(scope, works_on_a_plain_thread) {
+  in_weft([] {
+    std::atomic<int> ran{0};
+    std::thread outside([&] {
+      scope s;
+      for (int i = 0; i < 20; ++i) s.go([&] { ++ran; });
+      s.join();
+      EXPECT_EQ(ran, 20);
+      EXPECT_EQ(text_thrown([&] {
+                  scope failing;
+                  failing.go([] { throw mine("out there"); });
+                }),
+                "out there");
+    });
+    join_from_goroutine(outside);
+  });
+}
+
+TEST(scope, the_first_failure_is_rethrown_and_stops_the_others) {
+  in_weft([] {
+    std::atomic<int> stopped{0};
+    EXPECT_EQ(text_thrown([&] {
+                scope s;
+                for (int i = 0; i < 5; ++i) {
+                  s.go([&] {
+                    if (channel<int>(0).recv(s.context()).error() == errc::cancelled) ++stopped;
+                  });
+                }
+                s.go([] {
+                  wait_until_parked(wait_reason::chan_receive, 5);
+                  throw mine("first");
+                });
+              }),
+              "first");
+    EXPECT_EQ(stopped, 5);
+  });
+}
+
+TEST(scope, later_failures_are_dropped) {
+  in_weft([] {
+    EXPECT_EQ(text_thrown([&] {
+                scope s;
+                s.go([&] {
+                  static_cast<void>(s.context().wait());
+                  throw mine("second");
+                });
+                s.go([] { throw mine("first"); });
+              }),
+              "first");
+  });
+}
+
+TEST(scope, join_rethrows_once) {
+  in_weft([] {
+    scope s;
+    s.go([] { throw mine("once"); });
+    EXPECT_EQ(text_thrown([&] { s.join(); }), "once");
+    s.join();
+    EXPECT_TRUE(s.context().done());
+  });
+}
+
+TEST(scope, the_exception_of_the_block_wins) {
+  in_weft([] {
+    std::atomic<bool> stopped{false};
+    EXPECT_EQ(text_thrown([&] {
+                scope s;
+                s.go([&] {
+                  static_cast<void>(s.context().wait());
+                  stopped = true;
+                  throw mine("the goroutine's");
+                });
+                throw mine("the block's");
+              }),
+              "the block's");
+    EXPECT_TRUE(stopped);
+  });
+}
+
+TEST(scope, may_be_used_while_an_exception_unwinds) {
+  in_weft([] {
+    struct cleans_up {
+      ~cleans_up() {
+        EXPECT_EQ(text_thrown([] {
+                    scope s;
+                    s.go([] { throw mine("inner"); });
+                  }),
+                  "inner");
+      }
+    };
+    EXPECT_EQ(text_thrown([] {
+                const cleans_up c;
+                throw mine("outer");
+              }),
+              "outer");
+  });
+}
+
+TEST(scope, its_goroutines_may_start_more_while_it_is_joined) {
+  in_weft([] {
+    std::atomic<int> ran{0};
+    {
+      scope s;
+      s.go([&] {
+        wait_until_parked(wait_reason::scope_join, 1);
+        for (int i = 0; i < 10; ++i) {
+          s.go([&] {
+            ++ran;
+            s.go([&] { ++ran; });
+          });
+        }
+      });
+    }
+    EXPECT_EQ(ran, 20);
+  });
+}
+
+TEST(scope, its_goroutines_and_theirs_inherit_its_context) {
+  in_weft([] {
+    EXPECT_EQ(context::current(), context());
+    scope s;
+    channel<int> all(3);
+    s.go([&] {
+      EXPECT_EQ(context::current(), s.context());
+      go([&, all] {
+        EXPECT_TRUE(context::current().wait());
+        all.send(1);
+      });
+      s.go([&] {
+        const scope inner;
+        EXPECT_NE(inner.context(), s.context());
+        EXPECT_TRUE(inner.context().wait());
+        all.send(1);
+      });
+      all.send(1);
+    });
+    EXPECT_EQ(context::current(), context());
+    s.cancel();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(all.recv());
+  });
+}
+
+TEST(scope, ends_with_the_context_it_was_given) {
+  in_weft([] {
+    auto [ctx, cancel] = with_cancel({});
+    scope s(ctx);
+    s.go([&] { EXPECT_EQ(sleep_for(1h, s.context()).error(), errc::cancelled); });
+    wait_until_parked(wait_reason::sleep, 1);
+    EXPECT_EQ(s.wait(1ms).error(), errc::timeout);
+    cancel();
+    EXPECT_TRUE(s.wait());
+    EXPECT_FALSE(context::current().done());
+  });
+}
+
+TEST(scope, what_a_function_holds_is_gone_when_it_is_joined) {
+  in_weft([] {
+    const auto shared = std::make_shared<int>(1);
+    {
+      scope s;
+      for (int i = 0; i < 20; ++i) s.go({.name = "holder"}, [shared] { weft::yield(); });
+    }
+    EXPECT_EQ(shared.use_count(), 1);
+  });
+}
+
+TEST(scope, many_scopes_with_failures_leave_nothing_behind) {
+  in_weft([] {
+    for (int i = 0; i < scaled(1000); ++i) {
+      const auto text = text_thrown([i] {
+        scope outer;
+        for (int n = 0; n < 4; ++n) {
+          outer.go([i, n] {
+            scope inner;
+            inner.go([i, n] {
+              weft::yield();
+              if ((i + n) % 3 == 0) throw mine("deep");
+            });
+            static_cast<void>(inner.context().wait(1us));
+          });
+        }
+      });
+      EXPECT_EQ(text, "deep");
+    }
+  });
+}
+
+}  // namespace
+}  // namespace weft

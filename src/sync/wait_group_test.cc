@@ -1,0 +1,163 @@
+#include <weft/context.h>
+#include <weft/once.h>
+#include <weft/wait_group.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include "sync/sync_test.h"
+
+namespace weft {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace sync_test;
+using sched::wait_reason;
+
+TEST(wait_group, waits_for_all) {
+  in_weft([] {
+    wait_group all;
+    int results[100] = {};
+    for (int i = 0; i < 100; ++i) all.go([&results, i] { results[i] = i + 1; });
+    all.wait().value();
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(results[i], i + 1);
+  });
+}
+
+TEST(wait_group, does_not_wait_for_nothing) {
+  in_both([] {
+    wait_group none;
+    EXPECT_TRUE(none.wait());
+    none.add(2);
+    none.done();
+    none.add(-1);
+    EXPECT_TRUE(none.wait());
+  });
+}
+
+TEST(wait_group, a_negative_count_throws_and_changes_nothing) {
+  in_both([] {
+    wait_group g;
+    EXPECT_THROW(g.done(), misuse_error);
+    g.add(1);
+    EXPECT_THROW(g.add(-2), misuse_error);
+    EXPECT_EQ(g.wait(1ms).error(), errc::timeout);
+    EXPECT_THROW(g.add(-2), misuse_error);
+    g.done();
+    EXPECT_TRUE(g.wait());
+  });
+}
+
+TEST(wait_group, lets_all_waiters_go_on_and_may_be_used_again) {
+  in_weft([] {
+    wait_group g;
+    for (int round = 0; round < 20; ++round) {
+      g.add(1);
+      std::atomic<int> woken{0};
+      for (int i = 0; i < 5; ++i) {
+        go([&] {
+          if (g.wait()) ++woken;
+        });
+      }
+      wait_until_parked(wait_reason::wait_group, 5);
+      EXPECT_EQ(woken, 0);
+      g.done();
+      wait_until([&] { return woken == 5; });
+    }
+  });
+}
+
+TEST(wait_group, a_limit_ends_the_wait) {
+  in_both([] {
+    wait_group g;
+    g.add(1);
+    auto [ctx, cancel] = with_cancel({});
+    cancel();
+    EXPECT_EQ(g.wait(ctx).error(), errc::cancelled);
+    EXPECT_EQ(g.wait(1ms).error(), errc::timeout);
+    g.done();
+    EXPECT_TRUE(g.wait(ctx));
+  });
+}
+
+TEST(wait_group, may_be_destroyed_when_a_wait_has_returned) {
+  in_weft([] {
+    for (int i = 0; i < scaled(3000); ++i) {
+      auto g = std::make_unique<wait_group>();
+      for (int n = 0; n < 3; ++n) g->go([] { weft::yield(); });
+      go([] {});
+      g->wait().value();
+      g.reset();
+    }
+  });
+}
+
+TEST(wait_group, what_the_function_holds_is_gone_before_it_is_done) {
+  in_weft([] {
+    wait_group g;
+    const auto shared = std::make_shared<int>(1);
+    for (int i = 0; i < 20; ++i) g.go([shared] { weft::yield(); });
+    g.wait().value();
+    EXPECT_EQ(shared.use_count(), 1);
+  });
+}
+
+TEST(wait_group, counts_goroutines_for_a_plain_thread) {
+  in_weft([] {
+    wait_group g;
+    std::atomic<int> ran{0};
+    std::thread outside([&] {
+      for (int i = 0; i < 50; ++i) g.go([&] { ++ran; });
+      g.wait().value();
+      EXPECT_EQ(ran, 50);
+    });
+    join_from_goroutine(outside);
+  });
+}
+
+TEST(once, calls_the_first_function_only) {
+  in_both([] {
+    once o;
+    int calls = 0;
+    for (int i = 0; i < 3; ++i) o.call([&] { ++calls; });
+    EXPECT_EQ(calls, 1);
+  });
+}
+
+TEST(once, others_wait_until_it_is_done_and_see_what_it_did) {
+  in_weft([] {
+    once o;
+    int value = 0;
+    std::atomic<bool> go_on{false};
+    std::atomic<int> seen{0};
+    go([&] {
+      o.call([&] {
+        wait_until([&] { return go_on.load(); });
+        value = 7;
+      });
+    });
+    for (int i = 0; i < 5; ++i) {
+      go([&] {
+        o.call([] { ADD_FAILURE() << "called twice"; });
+        seen += value;
+      });
+    }
+    wait_until_parked(wait_reason::once, 5);
+    EXPECT_EQ(seen, 0);
+    go_on = true;
+    wait_until([&] { return seen == 35; });
+  });
+}
+
+TEST(once, an_exception_counts_as_done) {
+  in_both([] {
+    once o;
+    EXPECT_THROW(o.call([] { throw std::runtime_error("first"); }), std::runtime_error);
+    o.call([] { ADD_FAILURE() << "called again"; });
+  });
+}
+
+}  // namespace
+}  // namespace weft
