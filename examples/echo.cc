@@ -33,7 +33,7 @@ int listen_and_serve(const char* address) {
     std::fprintf(stderr, "echo: %s\n", listener.error().message().c_str());
     return 1;
   }
-  std::printf("listening on %s\n", listener->local_address().string().c_str());
+  std::printf("listening on %s\n", listener->local_address().to_string().c_str());
   std::fflush(stdout);
   while (auto conn = listener->accept()) {
     weft::go([c = std::move(*conn)]() mutable { serve(std::move(c)); });
