@@ -33,4 +33,8 @@ namespace weft::sched {
 // rounded up.
 [[nodiscard]] unsigned usable_cpus() noexcept;
 
+// quota_cpus: the least quota of the control groups that the file `membership` names below
+// `mount`, in CPUs rounded up; 0 if there is none.
+[[nodiscard]] unsigned quota_cpus(const char* mount, const char* membership);
+
 }  // namespace weft::sched

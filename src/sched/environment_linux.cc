@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "sched/environment.h"
 
@@ -43,28 +44,25 @@ bool read_first_line(const char* path, char* buffer, int size) noexcept {
   return ok;
 }
 
-// quota_cpus: the quota of the control group as a whole number of CPUs, rounded up; 0 if there is
-// none.
-unsigned quota_cpus() noexcept {
+// quota_of: the quota in one group's folder, as CPUs rounded up; 0 if there is none.
+unsigned quota_of(const std::string& folder) {
   char line[256];
-  // Version 2: "max 100000" or "150000 100000", in the group's own folder as seen from inside a
-  // container.
-  if (read_first_line("/sys/fs/cgroup/cpu.max", line, sizeof line)) {
-    long long quota = 0;
-    long long period = 0;
-    if (std::sscanf(line, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0) {
-      return static_cast<unsigned>((quota + period - 1) / period);
+  long long quota = 0;
+  long long period = 0;
+  if (read_first_line((folder + "/cpu.max").c_str(), line,
+                      sizeof line)) {  // "max 100000", "150000 100000"
+    if (std::sscanf(line, "%lld %lld", &quota, &period) != 2) return 0;
+  } else {
+    char period_line[64];
+    if (!read_first_line((folder + "/cpu.cfs_quota_us").c_str(), line, sizeof line) ||
+        !read_first_line((folder + "/cpu.cfs_period_us").c_str(), period_line,
+                         sizeof period_line)) {
+      return 0;
     }
-    return 0;
+    quota = std::atoll(line);
+    period = std::atoll(period_line);
   }
-  char period_line[64];
-  if (read_first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", line, sizeof line) &&
-      read_first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period_line, sizeof period_line)) {
-    const long long quota = std::atoll(line);
-    const long long period = std::atoll(period_line);
-    if (quota > 0 && period > 0) return static_cast<unsigned>((quota + period - 1) / period);
-  }
-  return 0;
+  return quota > 0 && period > 0 ? static_cast<unsigned>((quota + period - 1) / period) : 0;
 }
 
 }  // namespace
@@ -112,13 +110,48 @@ std::size_t thread_count() noexcept {
   return n;
 }
 
+unsigned quota_cpus(const char* mount, const char* membership) {
+  unsigned least = 0;
+  const auto take = [&least](unsigned cpus) {
+    if (cpus != 0) least = least == 0 ? cpus : std::min(least, cpus);
+  };
+  std::FILE* f = std::fopen(membership, "re");
+  if (f == nullptr) return 0;
+  char line[4096];
+  while (std::fgets(line, sizeof line, f) !=
+         nullptr) {  // "0::/a/b" (version 2), "4:cpu,cpuacct:/a/b" (version 1)
+    std::string_view text(line);
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    const auto first = text.find(':');
+    const auto second = first == text.npos ? text.npos : text.find(':', first + 1);
+    if (second == text.npos) continue;
+    const auto controllers = text.substr(first + 1, second - first - 1);
+    const bool is_cpu =
+        controllers == "cpu" || controllers.starts_with("cpu,") || controllers.ends_with(",cpu");
+    if (!controllers.empty() && !is_cpu) continue;
+    const std::string base = std::string(mount) + (controllers.empty() ? "" : "/cpu");
+    // Each group above limits as well. Inside a container the path may lie outside of what is
+    // mounted: the mount is last.
+    std::string path(text.substr(second + 1));
+    for (;;) {
+      take(quota_of(base + path));
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  std::fclose(f);
+  return least;
+}
+
 unsigned usable_cpus() noexcept {
   cpu_set_t set;
   CPU_ZERO(&set);
   unsigned cpus = 1;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
     cpus = static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
-  const unsigned quota = quota_cpus();
+  }
+  const unsigned quota = quota_cpus("/sys/fs/cgroup", "/proc/self/cgroup");
   return quota == 0 ? cpus : std::min(cpus, quota);
 }
 

@@ -11,6 +11,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <typeinfo>
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr std::size_t schedulers_max = 64;
 constexpr int trace_frames_max = 64;
+// list_max: goroutines that a list shows; the rest is counted.
+constexpr std::size_t list_max = 1000;
 
 // registry: the schedulers that exist, for lists. A slot is written under the lock; lists read
 // without it, from crashes too.
@@ -48,16 +51,44 @@ const char* state_text(const goroutine& g, phase at) noexcept {
   return "running";
 }
 
-void say_goroutine(const goroutine& g, std::int64_t now) noexcept {
-  const auto at = g.current_phase();
+// glimpse: what a list says of one goroutine. Of a parked one it is read while the goroutine is
+// held where it is; of others it is a glance that may be out of date.
+struct glimpse {
+  explicit glimpse(goroutine& g) noexcept {
+    const bool held = g.try_hold();
+    at = held ? phase::parked : g.current_phase();
+    id = g.id;
+    std::memcpy(name, g.name, name_size);
+    name[name_size - 1] = '\0';
+    state = state_text(g, at);
+    object = g.object;
+    since_ns = g.since_ns;
+    site_function = g.site_function;
+    site_file = g.site_file;
+    site_line = g.site_line;
+    if (held) g.drop_hold();
+  }
+
+  phase at;
+  std::uint64_t id;
+  char name[name_size];
+  const char* state;
+  const void* object;
+  std::int64_t since_ns;
+  const char* site_function;
+  const char* site_file;
+  std::uint32_t site_line;
+};
+
+void say_goroutine(const glimpse& g, std::int64_t now) noexcept {
   say("\ngoroutine %llu", static_cast<unsigned long long>(g.id));
   if (g.name[0] != '\0') say(" \"%s\"", g.name);
-  say(" [%s", state_text(g, at));
-  const auto minutes =
-      at == phase::parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
+  say(" [%s", g.state);
+  const bool parked = g.at == phase::parked;
+  const auto minutes = parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
   if (minutes > 0) say(", %lld minutes", static_cast<long long>(minutes));
   say("]:\n");
-  if (at == phase::parked && g.object != nullptr) say("  on %p\n", g.object);
+  if (parked && g.object != nullptr) say("  on %p\n", g.object);
   say("  created by %s at %s:%u\n", g.site_function, g.site_file, g.site_line);
 }
 
@@ -177,11 +208,21 @@ scheduler* visit_only_scheduler() noexcept {
 
 void list_goroutines() noexcept {
   const auto now = now_ns();
+  std::size_t listed = 0;
+  std::size_t more = 0;
   for (auto& slot : registry) {
     const scheduler* s = slot.load(base::acquire);  // acquire: pairs with inspect_enter()
     if (s == nullptr) continue;
-    s->for_each_goroutine([now](const goroutine& g) { say_goroutine(g, now); });
+    s->for_each_goroutine([&](goroutine& g) {
+      if (listed == list_max) {
+        ++more;
+        return;
+      }
+      ++listed;
+      say_goroutine(glimpse(g), now);
+    });
   }
+  if (more > 0) say("\n... and %zu more\n", more);
 }
 
 void watch_sigquit(bool exits) {

@@ -103,7 +103,7 @@ class scheduler {
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
 
-  // for_each_goroutine: calls `f(const goroutine&)` for every live record. What parked ones show
+  // for_each_goroutine: calls `f(goroutine&)` for every live record. What parked ones show
   // holds still; the rest is a glance.
   template <class F>
   void for_each_goroutine(F&& f) const {

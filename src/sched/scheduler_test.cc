@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <weft/go.h>
 #include <weft/runtime.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -519,6 +522,41 @@ TEST(scheduler_death, a_stack_overflow_is_named) {
                "goroutine [0-9]+: stack overflow");
 }
 #endif
+
+TEST(scheduler_death, main_lists_the_goroutines_on_sigquit_and_exits) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::main([] {
+                event never;
+                go({.name = "waiting"}, [&] { never.wait_for(); });
+                while (goroutine_count() != 2) yield();
+                std::raise(SIGQUIT);
+                never.wait_for({.deadline_ns = now_ns() + 60'000'000'000});
+              }),
+              testing::ExitedWithCode(2),
+              "SIGQUIT: quit\n(.|\n)*goroutine 1 \\[(.|\n)*goroutine [0-9]+ \"waiting\" \\[");
+}
+
+TEST(scheduler_death, run_lists_the_goroutines_on_sigquit_and_goes_on) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        weft::run(
+            [] {
+              std::raise(SIGQUIT);
+              std::raise(SIGQUIT);
+            },
+            {.sigquit = sigquit_action::list});
+        std::fputs("still here\n", stderr);
+        ::_exit(5);
+      },
+      testing::ExitedWithCode(5), "still here");
+}
+
+TEST(scheduler_death, main_ends_the_process_with_the_value_of_its_function) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::main([] { return 7; }), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(weft::main([] {}), testing::ExitedWithCode(0), "");
+}
 
 TEST(scheduler, run_from_a_goroutine_is_misuse) {
   weft::run([] { EXPECT_THROW(weft::run([] {}), std::logic_error); });
