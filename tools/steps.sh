@@ -81,10 +81,14 @@ run_preset() {
 }
 
 steps_default() {
+  local mode
   step "check" 600 tools/check
   step "check self-test" 300 tools/check --self-test
   step "dev self-test" 300 tests/dev/run
   run_preset release release all
+  for mode in migrate shuffle; do
+    run_preset release "release $mode" "weft_sched_test weft_sync_test" WEFT_TEST_MODE=$mode
+  done
   run_preset asan asan all
   run_preset tsan tsan all
   step "build examples" 600 ./dev build release
@@ -97,7 +101,12 @@ steps_default() {
 emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 steps_all() {
-  local guard guarded="weft_stack_test weft_sched_test weft_sync_test"
+  local mode preset guard guarded="weft_stack_test weft_sched_test weft_sync_test"
+  for mode in migrate shuffle migrate,shuffle; do
+    for preset in asan tsan; do
+      run_preset $preset "$preset $mode" "weft_sched_test weft_sync_test weft_net_test" WEFT_TEST_MODE=$mode
+    done
+  done
   run_preset clang clang all
   step "tidy" 1200 tools/tidy build/clang
   run_preset ucontext ucontext all
