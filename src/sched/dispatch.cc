@@ -208,6 +208,9 @@ void scheduler::park_current(machine& m) noexcept {
   m.deferred = deferred_action::park;
   m.deferred_goroutine = &g;
   switch_away(m, g, next, false);
+  // Woken inside blocking(): what follows may block again.
+  if (g.blocking_depth != 0) [[unlikely]]
+    drop_processor(*current_machine());
 }
 
 void scheduler::yield_current(machine& m) noexcept {
@@ -227,18 +230,24 @@ void scheduler::yield_current(machine& m) noexcept {
 void scheduler::begin_blocking(machine& m) noexcept {
   scheduler& s = *m.owner;
   trace::blocking_begins(*m.current);
+  if (m.current->blocking_depth++ != 0) return;  // no processor is held here (park_current)
   // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
   s.out_.fetch_add(1, base::relaxed);
+  drop_processor(m);
+}
+
+void scheduler::drop_processor(machine& m) noexcept {
   if (m.p == nullptr) return;
   processor& p = *m.p;
   m.p = nullptr;
-  s.hand_off(p);
+  m.owner->hand_off(p);
 }
 
 void scheduler::end_blocking(machine& m) noexcept {
   scheduler& s = *m.owner;
   trace::blocking_ends(*m.current);
-  if (m.p == nullptr) m.p = s.take_idle_processor();
+  if (--m.current->blocking_depth != 0) return;
+  m.p = s.take_idle_processor();
   if (m.p != nullptr) {
     s.out_.fetch_sub(
         1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen

@@ -142,6 +142,7 @@ class scheduler {
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
   void demote_young(machine& m) noexcept;
+  static void drop_processor(machine& m) noexcept;
   void release_ended(machine& m, goroutine& g) noexcept;
   stack::stack* take_stack(machine& m, std::size_t size) noexcept;
   void give_stack(machine& m, stack::stack* s) noexcept;

@@ -47,6 +47,7 @@ goroutine* scheduler::make(const spawn_request& request) {
   const auto n = request.name.copy(g->name, name_size - 1);
   g->name[n] = '\0';
   g->eh = {};
+  g->blocking_depth = 0;
   g->last_machine = nullptr;
   g->reason = wait_reason::none;
   g->object = nullptr;
