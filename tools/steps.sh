@@ -94,6 +94,7 @@ steps_default() {
   step "build examples" 600 ./dev build release
   step "examples" 120 tests/examples/run build/release
   step "guide" 300 tests/guide/run build/release
+  step "irssi and weechat" 600 tests/interop/run build/release/apps/tertulia/tertuliad
   step "install" 900 tests/install/run
 }
 
