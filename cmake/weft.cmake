@@ -87,12 +87,3 @@ function(weft_write_test_list)
   endforeach()
   file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests.txt CONTENT "${lines}")
 endfunction()
-
-# weft_add_directories(dir ...): adds those that have something to build.
-function(weft_add_directories)
-  foreach(dir IN LISTS ARGV)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/CMakeLists.txt)
-      add_subdirectory(${dir})
-    endif()
-  endforeach()
-endfunction()
