@@ -74,6 +74,9 @@ struct start_result {
       0;  // when not pending: bytes, descriptor, or -errno; never -EAGAIN, never `again`
 };
 
+// trust: in what the poller knows of a descriptor (see attempt).
+enum class trust : std::uint8_t { rely, ask };
+
 class poller {
  public:
   virtual ~poller() = default;
@@ -101,8 +104,11 @@ class poller {
   [[nodiscard]] virtual start_result start(descriptor& d, const operation& op,
                                            cookie who) noexcept = 0;
 
-  // attempt: as start(), but leaves nothing pending: -EAGAIN when it would wait.
-  [[nodiscard]] virtual std::int64_t attempt(descriptor& d, const operation& op) noexcept = 0;
+  // attempt: as start(), but leaves nothing pending: -EAGAIN when it would wait. `rely` on what is
+  // known of the descriptor spares a system call that would only say so, but what has come since
+  // events were last collected shows only to `ask`.
+  [[nodiscard]] virtual std::int64_t attempt(descriptor& d, const operation& op,
+                                             trust how) noexcept = 0;
 
   // cancel: withdraws the pending operation of `who`; false when it has left, or is leaving,
   // another way.

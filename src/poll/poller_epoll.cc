@@ -48,7 +48,10 @@
 // I2  pending: an attempt since the last counted edge said "would wait", so what makes the
 // direction
 //     ready brings an edge that is not counted yet.
-// I3  drained_at == edges: an attempt would say "would wait".
+// I3  drained_at == edges: an attempt would say "would wait", or an edge is on its way. So this is
+// enough
+//     to wait, and not enough to tell a caller who will not wait that nothing is there
+//     (trust::ask).
 // I4  A pending operation leaves exactly once: by an event, by cancel() or by close(), each of
 // which
 //     takes its cookie under the guard.
@@ -98,7 +101,8 @@ class epoll_poller final : public poller {
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
                                    cookie who) noexcept override;
-  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op) noexcept override;
+  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op,
+                                     trust how) noexcept override;
   [[nodiscard]] bool cancel(descriptor& d, direction dir, cookie who) noexcept override;
   [[nodiscard]] std::size_t wait(std::span<completion> out,
                                  std::int64_t timeout_ns) noexcept override;
@@ -191,24 +195,24 @@ bool drains(fd_kind kind, const operation& op, std::int64_t result) noexcept {
   return kind == fd_kind::tcp && op.flags == 0 && result > 0 && result < size_of(op);
 }
 
-std::int64_t epoll_poller::attempt(descriptor& d, const operation& op) noexcept {
+std::int64_t epoll_poller::attempt(descriptor& d, const operation& op, trust how) noexcept {
   // relaxed: spares a system call on what is closed; arm() decides.
   if (!d.open.load(base::relaxed)) return -EBADF;
   slot& s = d.slot_of(direction_of(op.code));
   // acquire: sees `ended` as of this edge; pairs with the increment in deliver().
   const std::uint64_t seen = s.edges.load(base::acquire);
-  if (s.drained_at == seen) return -EAGAIN;  // I3
+  if (s.drained_at == seen && how == trust::rely) return -EAGAIN;  // I3
   const std::int64_t result = poll::attempt(d.fd, d.kind, op);
   // relaxed: ordered by the load of edges above. A later end comes with an edge of its own.
   const bool drained =
       result == -EAGAIN || (drains(d.kind, op, result) && !d.ended.load(base::relaxed));
-  if (drained) s.drained_at = seen;
+  s.drained_at = drained ? seen : 0;
   return result;
 }
 
 start_result epoll_poller::start(descriptor& d, const operation& op, cookie who) noexcept {
   for (;;) {  // each further round has seen a new edge, or a close
-    const std::int64_t result = attempt(d, op);
+    const std::int64_t result = attempt(d, op, trust::rely);
     if (result != -EAGAIN) return {false, result};
     if (arm(d, d.slot_of(direction_of(op.code)), who)) return {true, 0};
   }

@@ -64,7 +64,8 @@ class poll_poller final : public poller {
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
                                    cookie who) noexcept override;
-  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op) noexcept override;
+  [[nodiscard]] std::int64_t attempt(descriptor& d, const operation& op,
+                                     trust how) noexcept override;
   [[nodiscard]] bool cancel(descriptor& d, direction dir, cookie who) noexcept override;
   [[nodiscard]] std::size_t wait(std::span<completion> out,
                                  std::int64_t timeout_ns) noexcept override;
@@ -149,14 +150,14 @@ void poll_poller::release(descriptor& d) noexcept {
   pool_.put(d);
 }
 
-std::int64_t poll_poller::attempt(descriptor& d, const operation& op) noexcept {
+std::int64_t poll_poller::attempt(descriptor& d, const operation& op, trust) noexcept {
   // relaxed: spares a system call on what is closed; start()'s look under lock_ decides.
   if (!d.open.load(base::relaxed)) return -EBADF;
   return poll::attempt(d.fd, d.kind, op);
 }
 
 start_result poll_poller::start(descriptor& d, const operation& op, cookie who) noexcept {
-  const std::int64_t result = attempt(d, op);
+  const std::int64_t result = attempt(d, op, trust::ask);
   if (result != -EAGAIN) return {false, result};
   {
     const base::locked hold(lock_);

@@ -533,19 +533,34 @@ TEST_P(poller_test, attempt_leaves_nothing_pending) {
     auto ends = make();
     handle d(*poller_, ends.a.get());
     std::array<char, 16> buffer;
-    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
-    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), -EAGAIN);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), -EAGAIN);
     EXPECT_EQ(poller_->pending_count(), 0U);
     ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
     EXPECT_TRUE(nothing_comes());
-    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), 5);
-    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), -EAGAIN);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), 5);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), -EAGAIN);
     // What an attempt found drained, start() need not try again, and still misses nothing.
     ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
     ASSERT_EQ(::write(ends.b.get(), "again", 5), 5);
     collect(1);
-    EXPECT_EQ(poller_->attempt(*d, read_into(buffer)), 5);
+    EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), 5);
   }
+}
+
+TEST_P(poller_test, attempt_that_asks_finds_what_no_event_has_reported_yet) {
+  auto ends = make_tcp();
+  handle d(*poller_, ends.a.get());
+  EXPECT_TRUE(nothing_comes());
+  std::array<char, 16> buffer;
+  EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::ask), -EAGAIN);
+  ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
+  std::int64_t n = 0;
+  while ((n = poller_->attempt(*d, read_into(std::span(buffer).first(2)), trust::ask)) == -EAGAIN) {
+  }
+  EXPECT_EQ(n, 2);
+  // What was found so is not taken for drained.
+  EXPECT_EQ(poller_->attempt(*d, read_into(buffer), trust::rely), 3);
 }
 
 TEST_P(poller_test, wait_ends_with_its_timeout) {

@@ -1,0 +1,88 @@
+#pragma once
+
+// listener: waits for connections.
+//
+//   auto listener = weft::net::listen("tcp", ":7777").value();
+//   while (auto conn = listener.accept())
+//     weft::go([conn = std::move(*conn)]() mutable { serve(conn); });
+
+#include <weft/error.h>
+#include <weft/limit.h>
+#include <weft/net/address.h>
+#include <weft/net/conn.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace weft::net {
+
+class listening;
+
+class [[nodiscard]] listener {
+ public:
+  using clock = limit::clock;
+
+  // listener: none; every call fails with errc::closed.
+  listener() noexcept = default;
+  listener(listener&& other) noexcept;
+  listener& operator=(listener&& other) noexcept;
+  // Closes it, if that was not done.
+  ~listener();
+
+  // accept: waits for a connection. May be called from several goroutines at once; they take turns.
+  // errc::timeout, cancelled and closed as in conn.h; what befalls a single connection before it is
+  // accepted is passed over. So `while (auto c = l.accept())` ends only when the listener is
+  // closed.
+  //
+  // Without descriptors (EMFILE, ENFILE) or memory it does not fail either: a descriptor kept in
+  // reserve is given up to accept one connection and close it, so that the peer is told, and the
+  // next is looked at; shed_count() counts them. If somebody else takes the reserve, it looks again
+  // 20 times a second.
+  result<conn> accept(const limit& l = {});
+
+  // set_deadline: as conn's, for accept.
+  void set_deadline(clock::time_point t) noexcept;
+
+  // close: ends accept() calls that wait, with errc::closed. Connections that were accepted stay;
+  // those that were not are refused. Removes the file of a Unix socket, if it is still this one's.
+  // errc::closed if it was closed before. Never waits.
+  result<void> close();
+
+  // local_address: where it listens, with the port that was chosen if 0 was asked for.
+  [[nodiscard]] address local_address() const;
+
+  // shed_count: connections closed because the process had no descriptor for them.
+  [[nodiscard]] std::uint64_t shed_count() const noexcept;
+
+  // native_handle: the descriptor; a loan, valid until close; -1 when there is none.
+  [[nodiscard]] int native_handle() const noexcept;
+
+ private:
+  friend result<listener> listen_at(const address& where, bool dual, int backlog);
+  explicit listener(std::shared_ptr<listening> state) noexcept;
+  std::shared_ptr<listening> state_;
+};
+
+struct listen_options {
+  // backlog: connections that may wait to be accepted; the kernel's net.core.somaxconn limits it.
+  int backlog = 4096;
+};
+
+// listen: opens a listener.
+//   "tcp"    ":port" and "[::]:port" take IPv6 and IPv4, on one socket (IPv4 alone where the system
+//   has no
+//            IPv6, for ":port"); "0.0.0.0:port" IPv4 alone; "[addr]:port", "addr:port" that
+//            address; "name:port" its first IPv4 address, else its first
+//   "tcp4"   IPv4 alone, ":port" too
+//   "tcp6"   IPv6 alone, "[::]:port" too
+//   "unix"   a path, or "@name" in the abstract namespace. A socket file that is left over, on
+//   which nobody
+//            answers, is replaced; one on which somebody does is EADDRINUSE, and so is any other
+//            file.
+// Port 0 picks a free one. SO_REUSEADDR is set, so that a server can start again at once. Where it
+// runs and what it throws: as dial().
+[[nodiscard]] result<listener> listen(std::string_view network, std::string_view address,
+                                      const listen_options& options = {});
+
+}  // namespace weft::net

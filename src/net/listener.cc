@@ -1,0 +1,272 @@
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weft/go.h>
+#include <weft/net/listener.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/atomic.h"
+#include "net/accept_error.h"
+#include "net/call.h"
+#include "net/conn_access.h"
+#include "net/resolve.h"
+#include "net/socket.h"
+#include "sched/environment.h"
+
+namespace weft::net {
+namespace {
+
+using poll::direction;
+using sched::wait_reason;
+
+constexpr std::int64_t exhausted_pause_ns = 50'000'000;
+
+unique_fd open_reserve() noexcept { return unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+// file_id: which file a path names, so that we remove only our own.
+struct file_id {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool is_socket = false;
+  bool operator==(const file_id&) const = default;
+};
+
+file_id id_of(const std::string& path) noexcept {
+  struct stat s{};
+  if (path.empty() || ::lstat(path.c_str(), &s) != 0) return {};
+  return {s.st_dev, s.st_ino, S_ISSOCK(s.st_mode)};
+}
+
+std::string path_of(const address& where) {
+  if (where.kind() != address::family::unix_path) return {};
+  auto path = where.host();
+  return path.starts_with('@') ? std::string() : path;
+}
+
+socklen_t size_of(const sockaddr_storage& native, stream_kind kind) noexcept {
+  if (kind == stream_kind::unix_socket)
+    return sizeof native.ss_family;  // clients rarely have a name
+  return native.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+}
+
+}  // namespace
+
+// listening: what a listener shares with its accept() calls, which may outlast it.
+class listening {
+ public:
+  listening(pollable* socket, stream_kind kind, std::string path)
+      : socket_(socket),
+        kind_(kind),
+        path_(std::move(path)),
+        file_(id_of(path_)),
+        reserve_(open_reserve()) {}
+  ~listening() { socket_->drop(); }
+  listening(const listening&) = delete;
+  listening& operator=(const listening&) = delete;
+
+  [[nodiscard]] pollable& socket() const noexcept { return *socket_; }
+  [[nodiscard]] std::uint64_t shed_count() const noexcept {
+    // relaxed: a count.
+    return shed_count_.load(base::relaxed);
+  }
+
+  bool close() noexcept {
+    if (!socket_->close()) return false;
+    if (file_.is_socket && id_of(path_) == file_) ::unlink(path_.c_str());
+    return true;
+  }
+
+  [[nodiscard]] result<conn> accept(const sched::limits& l);
+
+ private:
+  sched::token shed_one(const sched::limits& l) noexcept;
+
+  // Constant after construction.
+  pollable* const socket_;
+  const stream_kind kind_;
+  const std::string path_;
+  const file_id file_;
+
+  unique_fd reserve_;  // of whoever stands in the read direction
+  base::atomic<std::uint64_t> shed_count_{0};
+};
+
+result<conn> listening::accept(const sched::limits& l) {
+  const call c(*socket_, direction::read, wait_reason::io_accept, l);
+  if (!c) return std::unexpected(socket_->failure(verb::accept, c.by(), l));
+  for (;;) {  // bounded by the connections that come to nothing
+    sockaddr_storage native{};
+    const poll::operation op{poll::opcode::accept, &native, sizeof native, 0};
+    const auto o = socket_->run(op, wait_reason::io_accept, l);
+    if (o.by != sched::token_ready) return std::unexpected(socket_->failure(verb::accept, o, l));
+    if (o.value >= 0) {
+      const auto peer =
+          address::from_native(reinterpret_cast<const sockaddr*>(&native), size_of(native, kind_));
+      const auto opened = pollable::open(static_cast<int>(o.value), kind_, peer);
+      if (opened) return conn_access::adopt(*opened);
+      // The poller has no room; the connection is closed. The next may have more luck.
+      shed_count_.fetch_add(1, base::relaxed);  // relaxed: a count
+      continue;
+    }
+    switch (judge_accept_error(static_cast<int>(-o.value))) {
+      case accept_verdict::pass_over: yield(); break;
+      case accept_verdict::fail: return std::unexpected(socket_->failure(verb::accept, o, l));
+      case accept_verdict::shed: {
+        const auto by = shed_one(l);
+        if (by != sched::token_ready) return std::unexpected(socket_->failure(verb::accept, by, l));
+        break;
+      }
+    }
+  }
+}
+
+// shed_one: makes room by closing a connection that waits; if it cannot, lets time pass.
+// token_ready: go on.
+sched::token listening::shed_one(const sched::limits& l) noexcept {
+  if (reserve_) {
+    reserve_.reset();
+    const unique_fd shed(::accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (shed) shed_count_.fetch_add(1, base::relaxed);  // relaxed: a count
+  }
+  reserve_ = open_reserve();
+  if (reserve_) {
+    yield();  // there may be thousands
+    return sched::token_ready;
+  }
+  const auto until = sched::now_ns() + exhausted_pause_ns;
+  const auto by = socket_->pause(direction::read, wait_reason::io_accept, l, exhausted_pause_ns);
+  return by == sched::token_timeout && until <= l.deadline_ns ? sched::token_ready : by;
+}
+
+listener::listener(std::shared_ptr<listening> state) noexcept : state_(std::move(state)) {}
+listener::listener(listener&& other) noexcept = default;
+listener& listener::operator=(listener&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+listener::~listener() {
+  if (state_ != nullptr) state_->close();
+}
+
+result<conn> listener::accept(const limit& l) {
+  const auto state = state_;  // stays while we are in it, whatever becomes of the listener
+  if (state == nullptr) return std::unexpected(error(errc::closed, "accept"));
+  return state->accept(l.raw());
+}
+
+void listener::set_deadline(clock::time_point t) noexcept {
+  if (state_ != nullptr) state_->socket().set_deadline(direction::read, limit(t).deadline_ns());
+}
+
+result<void> listener::close() {
+  if (state_ == nullptr) return std::unexpected(error(errc::closed, "close"));
+  if (state_->close()) return {};
+  return std::unexpected(state_->socket().failure(verb::close, make_error_code(errc::closed)));
+}
+
+address listener::local_address() const {
+  return state_ != nullptr ? state_->socket().peer() : address();
+}
+
+std::uint64_t listener::shed_count() const noexcept {
+  return state_ != nullptr ? state_->shed_count() : 0;
+}
+
+int listener::native_handle() const noexcept {
+  return state_ != nullptr ? state_->socket().fd() : -1;
+}
+
+namespace {
+
+// answers: whether somebody accepts connections on a Unix socket, or may.
+bool answers(const address& where) noexcept {
+  const auto probe = open_socket(where);
+  if (!probe) return true;
+  const auto size = static_cast<socklen_t>(where.native_size());
+  return ::connect(probe->get(), where.native(), size) == 0 || errno != ECONNREFUSED;
+}
+
+// bind_socket: binds, and takes the place of a socket file that its owner left behind. 0 or an
+// errno.
+int bind_socket(int fd, const address& where) {
+  const auto size = static_cast<socklen_t>(where.native_size());
+  if (::bind(fd, where.native(), size) == 0) return 0;
+  const int first = errno;
+  const auto path = path_of(where);
+  if (first != EADDRINUSE || path.empty()) return first;
+  const auto before = id_of(path);
+  // The same file still: who starts at the same time as we may have replaced it meanwhile.
+  if (!before.is_socket || answers(where) || !(id_of(path) == before)) return first;
+  ::unlink(path.c_str());
+  return ::bind(fd, where.native(), size) == 0 ? 0 : errno;
+}
+
+bool set_option(int fd, int level, int name, int value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+address bound_address(int fd, const address& asked) noexcept {
+  sockaddr_storage native{};
+  socklen_t size = sizeof native;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return asked;
+  return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
+}
+
+const char* op_for(stream_kind kind) noexcept {
+  return kind == stream_kind::tcp ? "listen tcp" : "listen unix";
+}
+
+}  // namespace
+
+// listen_at: on one address. `dual`: an IPv6 socket takes IPv4 as well.
+result<listener> listen_at(const address& where, bool dual, int backlog) {
+  const auto kind = kind_of(where);
+  const auto fail = [&](int code) {
+    return std::unexpected(error::from_errno(code, op_for(kind), where.to_string()));
+  };
+  auto fd = open_socket(where);
+  if (!fd) return fail(fd.error().code().value());
+  const bool is_ip6 = where.kind() == address::family::ip6;
+  if ((kind == stream_kind::tcp && !set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1)) ||
+      (is_ip6 && !set_option(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1))) {
+    return fail(errno);
+  }
+  if (const int code = bind_socket(fd->get(), where); code != 0) return fail(code);
+  const auto path = path_of(where);
+  if (::listen(fd->get(), backlog) != 0) {
+    const int code = errno;
+    if (!path.empty()) ::unlink(path.c_str());
+    return fail(code);
+  }
+  const auto bound = bound_address(fd->get(), where);
+  const auto opened = pollable::open(fd->take(), kind, bound);
+  if (!opened) return fail(opened.error().code().value());
+  return listener(std::make_shared<listening>(*opened, kind, path));
+}
+
+result<listener> listen(std::string_view network, std::string_view text,
+                        const listen_options& options) {
+  const auto net = parse_network(network);
+  if (!net) return std::unexpected(net.error());
+  auto places = resolve(*net, text, purpose::listen, {});
+  if (!places) return std::unexpected(places.error());
+  const auto any = *address::parse("[::]:0");
+  const auto is_any = [&](const address& a) { return a.host() == any.host(); };
+  const bool dual = *net == network::tcp && is_any(places->front());
+  if (!dual) {
+    const auto ip4 = std::ranges::find(*places, address::family::ip4, &address::kind);
+    return listen_at(ip4 != places->end() ? *ip4 : places->front(), false, options.backlog);
+  }
+  auto made = listen_at(places->front(), true, options.backlog);
+  if (made || places->size() == 1 || !no_ip6_here(made.error().code())) return made;
+  return listen_at(places->back(), false, options.backlog);
+}
+
+}  // namespace weft::net

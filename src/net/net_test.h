@@ -1,0 +1,79 @@
+#pragma once
+
+// What the tests of net share.
+
+#include <gtest/gtest.h>
+#include <weft/net.h>
+#include <weft/wait_group.h>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "sync/sync_test.h"
+
+namespace weft::net_test {
+
+using sync_test::in_weft;
+using sync_test::on_thread;
+using sync_test::scaled;
+using sync_test::wait_until;
+using sync_test::wait_until_parked;
+
+struct connected {
+  net::conn client;
+  net::conn server;
+};
+
+// connect_pair: two ends of a connection over loopback.
+inline connected connect_pair(const char* network = "tcp") {
+  const std::string where = std::string(network) == "unix"
+                                ? "@weft-net-test-" + std::to_string(::getpid())
+                                : (std::string(network) == "tcp6" ? "[::1]:0" : "127.0.0.1:0");
+  auto listener = net::listen(network, where).value();
+  connected both;
+  wait_group dialled;
+  dialled.go(
+      [&] { both.client = net::dial(network, listener.local_address().to_string()).value(); });
+  both.server = listener.accept().value();
+  dialled.wait().value();
+  return both;
+}
+
+// read_all: what comes until the end of the stream.
+inline std::string read_all(net::conn& c) {
+  std::string all;
+  std::string buffer(64 * 1024, '\0');
+  for (;;) {
+    const auto n = c.read(buffer);
+    if (!n) {
+      EXPECT_TRUE(n.error().eof()) << n.error().message();
+      return all;
+    }
+    all.append(buffer, 0, *n);
+  }
+}
+
+// read_exactly: `size` bytes.
+inline std::string read_exactly(net::conn& c, std::size_t size) {
+  std::string all(size, '\0');
+  std::size_t got = 0;
+  while (got < size) {
+    const auto n = c.read(std::span(all).subspan(got));
+    if (!n) {
+      ADD_FAILURE() << n.error().message();
+      break;
+    }
+    got += *n;
+  }
+  return all.substr(0, got);
+}
+
+// pattern: bytes of which a piece shows its place.
+inline std::string pattern(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 7919) >> 8);
+  return bytes;
+}
+
+}  // namespace weft::net_test

@@ -1,0 +1,174 @@
+#include "net/resolve.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <weft/go.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/lock.h"
+#include "net/host_port.h"
+#include "poll/poller.h"
+#include "sched/gate.h"
+
+namespace weft::net {
+namespace {
+
+constexpr const char* op = "lookup";
+
+// The resolver's modules are foreign code with a liking for large frames.
+constexpr std::size_t resolver_stack_size = 1024 * 1024;
+
+int family_of(network net) noexcept {
+  switch (net) {
+    case network::tcp4: return AF_INET;
+    case network::tcp6: return AF_INET6;
+    default: return AF_UNSPEC;
+  }
+}
+
+bool fits(network net, const address& a) noexcept {
+  const auto family = family_of(net);
+  return family == AF_UNSPEC || a.native()->sa_family == family;
+}
+
+// lookup: shared between the one who asks and the goroutine that looks.
+struct lookup {
+  lookup(std::string_view h, std::string_view s, int f) : host(h), service(s), family(f) {}
+
+  // constant
+  const std::string host;
+  const std::string service;
+  const int family;
+
+  base::lock lock{base::rank::sync};
+  bool done = false;           // guarded by lock
+  poll::cookie asker;          // guarded by lock: whoever waits, while it does
+  std::vector<address> found;  // guarded by lock
+  int status = 0;              // guarded by lock: getaddrinfo's
+  int system_error = 0;        // guarded by lock: errno, for EAI_SYSTEM
+};
+
+// look_up: the blocking part.
+void look_up(lookup& to) {
+  addrinfo hints{};
+  hints.ai_family = to.family;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* list = nullptr;
+  const char* host = to.host.empty() ? nullptr : to.host.c_str();
+  const int status = ::getaddrinfo(host, to.service.c_str(), &hints, &list);
+  const int system_error = status == EAI_SYSTEM ? errno : 0;
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(list, [](addrinfo* l) {
+    if (l != nullptr) ::freeaddrinfo(l);
+  });
+  std::vector<address> found;
+  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
+    found.push_back(address::from_native(a->ai_addr, a->ai_addrlen));
+  }
+  sched::wake_list woken;
+  {
+    const base::locked hold(to.lock);
+    to.found.swap(found);
+    to.status = status;
+    to.system_error = system_error;
+    to.done = true;
+    if (to.asker.who != nullptr) {
+      woken.claim(*static_cast<sched::waiter*>(to.asker.who), to.asker.ticket, sched::token_ready);
+    }
+  }
+  if (woken.empty()) return;
+  const sched::gate inside;
+  woken.fire();
+}
+
+// wait_for: token_ready when it is done.
+sched::token wait_for(lookup& from, const sched::limits& l) noexcept {
+  const sched::gate inside;
+  sched::wait w(sched::wait_reason::resolve, &from);
+  {
+    const base::locked hold(from.lock);
+    if (from.done) return sched::token_ready;
+    from.asker = {&w.who(), w.at()};
+  }
+  const auto by = w.park(l);
+  const base::locked hold(from.lock);
+  from.asker = {};
+  return by;
+}
+
+std::error_code code_of_status(int status, int system_error) noexcept {
+  switch (status) {
+    case EAI_AGAIN: return errc::try_again_later;
+    case EAI_SERVICE: return errc::bad_address;
+    case EAI_MEMORY: return {ENOMEM, std::system_category()};
+    case EAI_SYSTEM: return {system_error, std::system_category()};
+    default: return errc::no_such_host;
+  }
+}
+
+result<std::vector<address>> look_up_name(network net, const host_port& parts,
+                                          const sched::limits& l) {
+  const auto shared = std::make_shared<lookup>(parts.host, parts.port, family_of(net));
+  go({.name = "resolver", .stack_size = resolver_stack_size},
+     [shared] { blocking([&] { look_up(*shared); }); });
+  if (const auto by = wait_for(*shared, l); by != sched::token_ready) {
+    return std::unexpected(error(code_of(by, l), op, parts.host));
+  }
+  const base::locked hold(shared->lock);
+  if (shared->status != 0 || shared->found.empty()) {
+    return std::unexpected(
+        error(code_of_status(shared->status, shared->system_error), op, parts.host));
+  }
+  return std::move(shared->found);
+}
+
+// own_addresses: what an empty host means.
+std::vector<address> own_addresses(network net, purpose why, std::uint16_t port) {
+  const bool dials = why == purpose::dial;
+  const auto ip4 = *parse_literal(dials ? "127.0.0.1" : "0.0.0.0", port);
+  const auto ip6 = *parse_literal(dials ? "::1" : "::", port);
+  switch (net) {
+    case network::tcp4: return {ip4};
+    case network::tcp6: return {ip6};
+    default: break;
+  }
+  // A listener on :: that takes IPv4 as well is enough; 0.0.0.0 is for systems without IPv6.
+  if (dials) return {ip4, ip6};
+  return {ip6, ip4};
+}
+
+}  // namespace
+
+result<network> parse_network(std::string_view name) noexcept {
+  if (name == "tcp") return network::tcp;
+  if (name == "tcp4") return network::tcp4;
+  if (name == "tcp6") return network::tcp6;
+  if (name == "unix") return network::unix_socket;
+  return std::unexpected(error(errc::unknown_network, "network", name));
+}
+
+result<std::vector<address>> resolve(network net, std::string_view text, purpose why,
+                                     const sched::limits& l) {
+  if (net == network::unix_socket) {
+    const auto path = address::unix_socket(text);
+    if (!path) return std::unexpected(path.error());
+    return std::vector{*path};
+  }
+  const auto parts = split_host_port(text);
+  if (!parts) return std::unexpected(parts.error());
+  if (const auto port = parse_port(parts->port)) {
+    if (parts->host.empty()) return own_addresses(net, why, *port);
+    if (const auto literal = parse_literal(parts->host, *port)) {
+      if (!fits(net, *literal)) return std::unexpected(error(errc::bad_address, "parse", text));
+      return std::vector{*literal};
+    }
+  }
+  return look_up_name(net, *parts, l);
+}
+
+}  // namespace weft::net
