@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
   }
   tertulia::start_log(conf.log.level, conf.log.format);
   ::signal(SIGPIPE, SIG_IGN);
+  ::umask(077);  // what is said is nobody else's on this machine
   // Before any other thread exists, so that all of them leave these to the one that waits.
   const sigset_t set = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);

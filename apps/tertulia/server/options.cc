@@ -63,7 +63,9 @@ bool override_config(const given& g, config& c) {
 bool read_password(config& c) {
   if (c.server.password_file.empty()) return true;
   std::ifstream file(c.server.password_file);
-  if (std::getline(file, c.server.password) && !c.server.password.empty()) return true;
+  std::getline(file, c.server.password);
+  if (c.server.password.ends_with('\r')) c.server.password.pop_back();
+  if (!c.server.password.empty()) return true;
   std::cerr << "tertuliad: " << c.server.password_file
             << ": cannot be read, or its first line is empty\n";
   return false;

@@ -76,16 +76,10 @@ bool outbox::wait_below(std::size_t size, const weft::limit& until) {
   for (;;) {
     {
       const std::lock_guard hold(lock_);
-      if (shut_) return false;
-      if (queue_.size() + in_flight_ < size) return true;
+      if (shut_ || queue_.size() + in_flight_ < size) return true;
     }
     if (!progress_.recv(until)) return false;
   }
-}
-
-std::size_t outbox::waiting() {
-  const std::lock_guard hold(lock_);
-  return queue_.size() + in_flight_;
 }
 
 void outbox::shut() {

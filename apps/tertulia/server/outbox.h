@@ -55,8 +55,6 @@ class outbox : public std::enable_shared_from_this<outbox> {
   // outbox was shut. One goroutine at a time.
   [[nodiscard]] bool wait_below(std::size_t size, const weft::limit& until);
 
-  [[nodiscard]] std::size_t waiting();
-
   // shut: drops what waits; the writer ends. Does not close the connection.
   void shut();
 

@@ -68,10 +68,10 @@ void room_state::keep(std::vector<said_line>& run) {
   }
   if (lines.empty()) return;
   const auto done = hub_.store->append(lines);
-  if (done) {
-    last_seq_ += static_cast<std::int64_t>(lines.size());
-    return;
-  }
+  // Also after a failure: nobody can say what of it reached the disk, and a number is given out
+  // once.
+  last_seq_ += static_cast<std::int64_t>(lines.size());
+  if (done) return;
   log_error("lines_not_kept", {{"channel", record_.name},
                                {"lines", static_cast<long long>(lines.size())},
                                {"error", done.error().text}});
@@ -110,7 +110,7 @@ void room_state::deliver(std::vector<said_line>& run) {
     last_time_ms_ = std::max(last_time_ms_, wall_ms());
     l.line.time_ms = last_time_ms_;
     l.line.target = display();
-    l.line.msgid = fresh_msgid();
+    if (!is_to_keep(l)) l.line.msgid = fresh_msgid();
   }
   keep(run);
   std::array<std::optional<std::string>, 4> forms;

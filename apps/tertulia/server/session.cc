@@ -63,8 +63,7 @@ bool session::wait_below_soft_mark() {
   if (me_->out().wait_below(static_cast<std::size_t>(limits.send_queue_soft_bytes),
                             {hub_.stopping, std::chrono::seconds(limits.ping_timeout_s)}))
     return true;
-  const std::string why = me_->why();
-  end(!why.empty() ? why : hub_.stopping.done() ? "Server shutting down" : "SendQ stalled");
+  end(hub_.stopping.done() ? "Server shutting down" : "SendQ stalled");
   return false;
 }
 

@@ -1,6 +1,7 @@
 #include "tests/server_process.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -61,6 +62,11 @@ server_process::server_process(std::string folder, std::string toml,
 
 server_process::~server_process() {
   if (pid_ > 0) end(SIGKILL);
+  // What a sanitizer or the runtime had to say is a failure, whatever the clients saw.
+  const std::string text = log();
+  for (const char* bad : {"Sanitizer", "runtime error", "panic:", "fatal error:", "assertion"})
+    if (text.find(bad) != text.npos)
+      ADD_FAILURE() << "the server's log has \"" << bad << "\":\n" << text;
 }
 
 void server_process::start(const std::vector<std::string>& arguments) {
