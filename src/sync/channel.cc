@@ -1,10 +1,10 @@
 #include <weft/channel.h>
 
-#include <chrono>
 #include <cstring>
 #include <new>
-#include <string>
+#include <system_error>
 
+#include "base/assert.h"
 #include "sched/environment.h"
 #include "sched/gate.h"
 #include "sched/wake_list.h"
@@ -97,6 +97,7 @@ void channel_core::publish_look() noexcept {
 outcome channel_core::take(void* slot, sched::wake_list& woken) noexcept {
   if (has_clock_) return take_tick(slot);
   if (count_ > 0) {
+    WEFT_ASSERT(receivers_.empty(), "I1: no receiver waits while the ring holds something");
     copy(slot, at(head_));
     head_ = head_ + 1 == capacity_ ? 0 : head_ + 1;
     --count_;
@@ -145,6 +146,8 @@ outcome channel_core::put(const void* slot, sched::wake_list& woken) noexcept {
 }
 
 void channel_core::enter(direction d, channel_node& n) noexcept {
+  WEFT_ASSERT(d == direction::recv ? count_ == 0 : count_ == capacity_ && !has_clock_,
+              "I1, I2: only who has to waits");
   queue(d).push_back(n);
   publish_look();
 }

@@ -7,26 +7,21 @@
 // the ring or a waiter of the other side, or says `blocked`, and then the caller enters a node and
 // parks.
 //
-// I1  Not both are true: a receiver waits, and the ring holds something or an open sender waits.
+// I1  Not both are true: the ring holds something, and a receiver waits.
 // I2  A sender waits only while the ring is full or of size 0. A receiver that makes room moves the
-// first
-//     waiting sender's value to the end of the ring: order is kept.
+//     first waiting sender's value to the end of the ring: order is kept.
 // I3  Who serves a waiter does so in this order, under lock_: takes its node out, copies the value,
-// claims
-//     it. Copying first is harmless if the claim is lost: the value of a sender stays its own, and
-//     the slot of a receiver is in a frame that cannot end before it has had our lock. After a
-//     claim is won the waiter's frame may be gone at any moment. So a waiter that was served finds
-//     its node out, and its value there, without the lock.
+//     claims it. Copying first is harmless if the claim is lost: the value of a sender stays its
+//     own, and the slot of a receiver is in a frame that cannot end before it has had our lock.
+//     After a claim is won the waiter's frame may be gone at any moment. So a waiter that was
+//     served finds its node out, and its value there, without the lock.
 // I4  look_ says what take() and put() would say, as of the last critical section; its upper bits
-// count
-//     the changes. It is written under lock_ only.
+//     count the changes. It is written under lock_ only.
 // I5  A waiter that was served returns only after the server has let the lock go
-// (base::lock::pass), since
-//     the handle that keeps the channel alive may be in its own frame.
+//     (base::lock::pass), since the handle that keeps the channel alive may be in its own frame.
 // I6  A channel with a clock (time.h) has no ring and no senders: take() looks at due_ns_, and who
-// waits
-//     wakes at due_ns_ by its own deadline. So a ticker that nobody listens to costs nothing, needs
-//     no runtime, and cannot hand out a stale tick.
+//     waits wakes at due_ns_ by its own deadline. So a ticker that nobody listens to costs nothing,
+//     needs no runtime, and cannot hand out a stale tick.
 //
 // Order of locks: channels nest only in select, in rising number. Numbers, not addresses: they say
 // the same in each run.

@@ -141,7 +141,7 @@ TEST(channel, nil_waits_for_its_limit_and_cannot_be_closed) {
 TEST(channel, nil_waits_until_its_context_is_cancelled) {
   in_weft([] {
     auto [ctx, cancel] = with_cancel({});
-    go([cancel = cancel] {
+    go([cancel] {
       wait_until_parked(wait_reason::chan_receive_nil, 1);
       cancel();
     });
@@ -411,10 +411,10 @@ TEST(channel, a_context_cancels_a_waiting_send_and_recv) {
     channel<int> other(0);
     auto [ctx, cancel] = with_cancel({});
     std::atomic<int> told{0};
-    go([&, ctx = ctx] {
+    go([&, ctx] {
       if (ch.recv(ctx).error() == errc::cancelled) ++told;
     });
-    go([&, ctx = ctx] {
+    go([&, ctx] {
       if (other.send(1, ctx).error() == errc::cancelled) ++told;
     });
     wait_until_parked(wait_reason::chan_receive, 1);
@@ -601,7 +601,7 @@ TEST_P(channel_stress, cancels_that_race_with_sends_lose_nothing) {
     for (int round = 0; round < scaled(500); ++round) {
       auto [ctx, cancel] = with_cancel({});
       for (int i = 0; i < 4; ++i) {
-        senders.go([&, ctx = ctx, ch] {
+        senders.go([&, ctx, ch] {
           while (ch.send(1, ctx)) {
             ++sent;
             if (ctx.done()) return;

@@ -119,7 +119,7 @@ TEST(context, waiting_ends_when_it_is_done) {
     wait_group waiters;
     std::atomic<int> ended{0};
     for (int i = 0; i < 10; ++i) {
-      waiters.go([&, ctx = ctx] {
+      waiters.go([&, ctx] {
         if (ctx.wait()) ++ended;
       });
     }
@@ -149,7 +149,7 @@ TEST(context, a_waiter_under_a_child_is_woken_by_the_parent) {
   in_weft([] {
     auto [parent, cancel] = with_cancel({});
     auto [child, cancel_child] = with_timeout(parent, 1h);
-    go([cancel = cancel] {
+    go([cancel] {
       wait_until_parked(wait_reason::chan_receive, 1);
       cancel();
     });
@@ -170,7 +170,7 @@ TEST(context, its_deadline_ends_a_wait_under_it) {
 
 TEST(context, cancelling_wakes_plain_threads) {
   auto [ctx, cancel] = with_cancel({});
-  std::thread waiter([ctx = ctx] {
+  std::thread waiter([ctx] {
     EXPECT_EQ(channel<int>(0).recv(ctx).error(), errc::cancelled);
     EXPECT_TRUE(ctx.wait());
   });
@@ -232,7 +232,7 @@ TEST(context, cancels_race_with_children_that_come_and_go) {
       wait_group all;
       std::atomic<int> woken{0};
       for (int i = 0; i < 6; ++i) {
-        all.go([&, root = root] {
+        all.go([&, root] {
           for (;;) {
             auto [child, cancel_child] = with_cancel(root);
             auto [below, cancel_below] = with_timeout(child, 1h);
@@ -242,7 +242,7 @@ TEST(context, cancels_race_with_children_that_come_and_go) {
         });
       }
       for (int i = 0; i < 3; ++i) {
-        all.go([cancel = cancel] {
+        all.go([cancel] {
           weft::yield();
           cancel();
         });

@@ -9,11 +9,9 @@
 // I1  owner changes from 0 by compare-exchange only, and from X to anything by X only.
 // I2  waiting and starving are set, and the queue changed, under the queue's lock only.
 // I3  A free mutex that somebody waits for has woken set: somebody is on the way to it. While
-// starving it is
-//     never free: it goes from owner to waiter.
+//     starving it is never free: it goes from owner to waiter.
 // I4  A waiter to whom it is handed is the owner before its wait is claimed; if the claim is lost
-// the mutex
-//     goes to the next.
+//     the mutex goes to the next.
 //
 // Normal mode lets runners take a free mutex before the woken one, which saves a switch for each
 // handover; starvation mode bounds what that costs the others. Both are Go's.

@@ -79,7 +79,7 @@ TEST(mutex, a_limit_ends_the_wait) {
     all.go([&] { EXPECT_FALSE(m.try_lock_for(1ms)); });
     all.go([&] { EXPECT_FALSE(m.try_lock_until(limit::clock::now())); });
     auto [ctx, cancel] = with_cancel({});
-    all.go([&, ctx = ctx] { EXPECT_EQ(m.lock(ctx).error(), errc::cancelled); });
+    all.go([&, ctx] { EXPECT_EQ(m.lock(ctx).error(), errc::cancelled); });
     std::thread thread([&] { EXPECT_FALSE(m.try_lock_for(1ms)); });
     join_from_goroutine(thread);
     cancel();

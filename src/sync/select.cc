@@ -1,15 +1,17 @@
 // select: one commit over several channels.
 //
 //   1  look without locks, in a random order; try what seems ready, under its own lock only
-//   2  with `otherwise`: if the looks say that there was an instant at which nothing was ready,
-//   that is it 3  lock all channels, in rising number; try again, in the random order; else enter a
-//   node in each queue 4  unlock; enter the contexts; park once, until the earliest deadline 5 lock
-//   all, take the other nodes out, unlock; leave the contexts
+//   2  with `otherwise`: if the looks say that at some instant nothing was ready, that is it
+//   3  lock all channels, in rising number; try again, in the random order; else enter a node in
+//      each queue
+//   4  unlock; enter the contexts; park once, until the earliest deadline
+//   5  lock all, take the other nodes out, unlock; leave the contexts
 //
 // I1  A random order is drawn once for each select: of what is ready, each is equally likely.
 // I2  Each case has a slot of its own, so a channel may copy into one whose claim it then loses.
 // I3  Of all who would serve the select one wins the claim on its ticket; the token says which
-// case. I4  No node is in a queue when the frame ends: step 5 has had every lock.
+//     case.
+// I4  No node is in a queue when the frame ends: step 5 has had every lock.
 //
 // A look can tell that nothing was ready "at an instant" because look() changes with every change:
 // when two rounds of looks agree, nothing changed between the end of the first and the beginning of

@@ -260,9 +260,9 @@ TEST(select, waits_for_several_contexts) {
     channel<int> ch(0);
     for (int i = 0; i < 50; ++i) {
       auto [child, cancel_child] = with_cancel(b);
-      go([cancel = cancel_child] {
+      go([cancel_child] {
         wait_until_parked(wait_reason::select, 1);
-        cancel();
+        cancel_child();
       });
       EXPECT_EQ(select(done(a), done(b), done(child), recv(ch)), 2U);
     }
@@ -347,7 +347,7 @@ void storm(int capacity, bool with_deadlines) {
           if (index == 0 || index == 2) ++i;
         }
       });
-      receivers.go([=, &ch, &seen, ctx = ctx] {
+      receivers.go([&ch, &seen, ctx] {
         const auto take = [&](int v) { ++seen[static_cast<std::size_t>(v)]; };
         while (select(recv(ch[0], take), recv(ch[3], take), recv(ch[1], take), recv(ch[2], take),
                       done(ctx)) != 4) {

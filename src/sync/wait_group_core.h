@@ -62,8 +62,8 @@ class wait_group_core {
     word old = word_.load(base::acquire);  // acquire: as in wait()
     for (;;) {
       if (old / one == 0) return false;
-      // acquire: as in wait(), when it fails.
-      if (word_.compare_exchange_weak(old, old | waited, base::relaxed, base::acquire)) return true;
+      // acquire: as in wait(); needed when it fails.
+      if (word_.compare_exchange_weak(old, old | waited, base::acquire, base::acquire)) return true;
     }
   }
 
