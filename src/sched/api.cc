@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -22,10 +23,13 @@ namespace {
 
 static_assert(detail::closure_inline_size == sched::closure_size);
 
+// stack_size_max: more than any stack may have; it is the allocator that refuses.
+constexpr std::size_t stack_size_max = std::size_t{1} << 40;
+
 std::size_t round_stack_size(std::size_t asked) noexcept {
   if (asked == 0) return sched::default_stack_size;
   std::size_t size = 2 * stack::guard_size;
-  while (size < asked) size *= 2;
+  while (size < std::min(asked, stack_size_max)) size *= 2;
   return size;
 }
 

@@ -108,6 +108,7 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
     case deferred_action::yield:
       g->running_to_runnable();
       m.owner->push_root(m, *g);
+      m.owner->wake_processor();  // the machine runs another one now, perhaps for long
       return;
     case deferred_action::requeue:
       g->running_to_runnable();
@@ -194,9 +195,10 @@ void scheduler::demote_young(machine& m) noexcept {
   processor& p = *m.p;
   for (std::uint32_t i = 0; i < run_queue_capacity; ++i) {
     goroutine* g = p.young.take_oldest();
-    if (g == nullptr) return;
+    if (g == nullptr) break;
     push_root(m, *g);
   }
+  wake_processor();  // on their way from queue to queue a machine that went to sleep missed them
 }
 
 bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fair_every == 0; }
@@ -281,8 +283,9 @@ void scheduler::release_ended(machine& m, goroutine& g) noexcept {
     inherited->release();
   }
   g.to_idle();
-  // relaxed: a counter that only this machine writes.
-  m.ended.store(m.ended.load(base::relaxed) + 1, base::relaxed);
+  // relaxed load: only this machine writes it. release: who counts the end counts the start, which
+  // another machine may have noted (living_locked).
+  m.ended.store(m.ended.load(base::relaxed) + 1, base::release);
   if (m.p != nullptr && m.p->free_record_count < record_cache_max) {
     g.link = m.p->free_records;
     m.p->free_records = &g;

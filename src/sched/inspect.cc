@@ -92,6 +92,40 @@ void say_goroutine(const glimpse& g, std::int64_t now) noexcept {
   say("  created by %s at %s:%u\n", g.site_function, g.site_file, g.site_line);
 }
 
+// lister: writes a list.
+class lister {
+ public:
+  void add(const scheduler& s) noexcept {
+    s.for_each_goroutine([this](goroutine& g) {
+      if (listed_ == list_max) {
+        ++more_;
+        return;
+      }
+      ++listed_;
+      say_goroutine(glimpse(g), now_);
+    });
+  }
+  void end() const noexcept {
+    if (more_ > 0) say("\n... and %zu more\n", more_);
+  }
+
+ private:
+  const std::int64_t now_ = now_ns();
+  std::size_t listed_ = 0;
+  std::size_t more_ = 0;
+};
+
+// list_crashed: list_goroutines() for a process that dies: takes no lock, which the dying thread may
+// hold.
+void list_crashed() noexcept {
+  lister list;
+  for (auto& slot : registry) {
+    // acquire: pairs with inspect_enter().
+    if (const scheduler* s = slot.load(base::acquire)) list.add(*s);
+  }
+  list.end();
+}
+
 void say_trace() noexcept {
   void* frames[trace_frames_max];
   const int n = ::backtrace(frames, trace_frames_max);
@@ -147,7 +181,7 @@ void install_once() noexcept {
     previous_terminate = std::set_terminate(terminate_in_goroutine);
     stack::install_overflow_handler();
     stack::set_overflow_describer(describe_overflow);
-    base::set_crash_hook(list_goroutines);
+    base::set_crash_hook(list_crashed);
     // The first call of backtrace() loads a library and allocates: not in a signal handler.
     void* frame[1];
     ::backtrace(frame, 1);
@@ -207,28 +241,27 @@ scheduler* visit_only_scheduler() noexcept {
 }
 
 void list_goroutines() noexcept {
-  const auto now = now_ns();
-  std::size_t listed = 0;
-  std::size_t more = 0;
+  lister list;
   for (auto& slot : registry) {
-    const scheduler* s = slot.load(base::acquire);  // acquire: pairs with inspect_enter()
+    scheduler* s = nullptr;
+    {
+      const base::locked hold(registry_lock);
+      s = slot.load(base::relaxed);  // relaxed: under the lock
+      // As in visit_only_scheduler(): its memory stays until we are through.
+      if (s != nullptr) s->begin_visit();
+    }
     if (s == nullptr) continue;
-    s->for_each_goroutine([&](goroutine& g) {
-      if (listed == list_max) {
-        ++more;
-        return;
-      }
-      ++listed;
-      say_goroutine(glimpse(g), now);
-    });
+    list.add(*s);
+    s->end_visit();
   }
-  if (more > 0) say("\n... and %zu more\n", more);
+  list.end();
 }
 
 void watch_sigquit(bool exits) {
   sigquit_exits.store(exits, base::relaxed);  // relaxed: a setting
   static const bool started = [] {
     if (::pipe2(sigquit_pipe, O_CLOEXEC) != 0) return false;
+    ::fcntl(sigquit_pipe[1], F_SETFL, O_NONBLOCK);  // a signal handler never waits
     if (start_thread(signal_thread, nullptr) != 0) return false;
     signal_thread_runs.store(true, base::relaxed);
     return true;
@@ -240,35 +273,42 @@ void watch_sigquit(bool exits) {
   ::sigaction(SIGQUIT, &action, nullptr);
 }
 
-// looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a thread of
-// ours in a foreign call could change that.
-bool scheduler::looks_dead() const noexcept {
-  // acquire: when main has returned, nobody is waited for; it says so before it ends, and with it
-  // its processor.
-  if (stopping() || main_done_.load(base::acquire) != 0) return false;
-  // acquire: pairs with the release in finish_switch(): a goroutine that came out of blocking is
-  // queued first.
-  if (out_.load(base::acquire) != 0) return false;
+// looks_dead: nothing runs, nothing is queued, and neither a descriptor nor a timer nor a goroutine
+// in blocking() could change that. With all processors idle, none can be taken while we hold the
+// lock: who comes out of blocking() waits for it with out_ still counting, so what we read belongs
+// together (scheduler.cc, I4). `taken`: how often a processor was taken from the idle ones so far.
+bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
+  // seq_cst: spares the lock to who goes to sleep while others are busy.
+  if (idle_count_.load(base::seq_cst) != max_procs()) return false;
+  const base::locked hold(lock_);
+  if (taken != nullptr) *taken = processors_taken_;
+  // seq_cst: as above; under the lock it stays what it is.
   if (idle_count_.load(base::seq_cst) != max_procs() || spinning_.load(base::seq_cst) != 0)
     return false;
-  return !work_visible() && poller_->pending_count() == 0 && earliest_timer() == none_due &&
-         goroutine_count() > 0;
+  // acquire: pairs with the release in finish_switch(): who came out of blocking() is queued first.
+  if (out_.load(base::acquire) != 0) return false;
+  if (work_visible() || poller_->pending_count() != 0 || earliest_timer() != none_due) return false;
+  // acquire: when main has returned nobody is waited for; it says so before its processor idles.
+  return !stopping() && main_done_.load(base::acquire) == 0 && living_locked() > 0;
 }
 
 // check_deadlock: only by the machine that is about to sleep in the poller: it alone could have
 // events in its hands.
 bool scheduler::check_deadlock() noexcept {
-  if (!looks_dead()) return false;
+  std::uint64_t before = 0;
+  if (!looks_dead(&before)) return false;
   // The caller of run(), our signal thread, ThreadSanitizer's own, and the machines.
   std::size_t known =
       1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
   {
-    base::locked hold(lock_);
+    const base::locked hold(lock_);
     for (const auto& m : machines_)
       known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
   }
-  // A thread we do not know may wake somebody: no verdict.
-  if (thread_count() != known || !looks_dead()) return true;
+  // A thread we do not know may wake somebody: no verdict. One that did and is gone has left work;
+  // or a processor was taken since, and what it ran may have started threads we did not count.
+  std::uint64_t after = 0;
+  if (thread_count() != known || !looks_dead(&after) || after != before) return true;
   base::fatal("all goroutines are asleep - deadlock!");
 }
 

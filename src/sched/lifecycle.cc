@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -95,6 +96,10 @@ scheduler::scheduler(const scheduler_options& options)
     : modes_(read_test_modes()), poller_(poll::make_poller()), stacks_(stack::create()) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
   static_cast<void>(asked);
+  if (poller_ == nullptr)
+    base::fatal(std::string("runtime: no descriptor for the poller: ") + std::strerror(errno));
+  if (stacks_ == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
+  machines_.reserve(machines_max);  // so that no malloc happens under the lock
   const unsigned n = choose_max_procs(options.max_procs);
   processors_.reserve(n);
   for (unsigned i = 0; i < n; ++i) {
@@ -152,15 +157,14 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   // acquire: pairs with the store above.
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
-  inspect_leave(*this);
-  await_visitors();
+  await_visitors();  // the last of those who came too late
 }
 
 // await_visitors: a thread that woke the last goroutine, or started one, may still be in our code:
 // for a moment.
 void scheduler::await_visitors() noexcept {
-  // acquire: pairs with end_visit().
-  while (visitors_.load(base::acquire) != 0) ::sched_yield();
+  // seq_cst: behind the store of stopping_; acquires from end_visit().
+  while (visitors_.load(base::seq_cst) != 0) ::sched_yield();
 }
 
 machine* scheduler::new_machine() {
@@ -170,10 +174,7 @@ machine* scheduler::new_machine() {
   m->random_state = random_seed();
   bool full = false;
   {
-    std::vector<std::unique_ptr<machine>> larger;
-    larger.reserve(machines_max);  // outside the lock, once; swapped in by the first machine
     base::locked hold(lock_);
-    if (machines_.capacity() == 0) machines_.swap(larger);
     full = machines_.size() == machines_max;
     if (!full) {
       m->index = static_cast<std::uint32_t>(machines_.size());
@@ -214,8 +215,11 @@ void scheduler::machine_thread(void* raw) noexcept {
 
 void scheduler::stop_all() noexcept {
   const auto give_up_at = now_ns() + stop_grace_ns;
-  // release: pairs with stopping().
-  stopping_.store(true, base::release);
+  // seq_cst: publishes to stopping(), and comes before our look at visitors_ (make_runnable).
+  stopping_.store(true, base::seq_cst);
+  inspect_leave(*this);
+  // Who visits may be about to start a machine; who comes later sees stopping_ and does not.
+  await_visitors();
   for (;;) {
     const auto seen = exits_.load(base::relaxed);
     std::size_t left = 0;

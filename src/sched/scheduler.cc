@@ -10,25 +10,34 @@
 // work. So the last spinner to find work must see to the rest.
 //
 // No lost wake-up
-//   submitter:  push; [full barrier]; read idle_count_ and spinning_; wake if idle > 0 and spinning
-//   == 0 sleeper:    give the processor back (idle_count_ up), spinning_ down; [full barrier]; read
-//   all queues
+//   submitter: push; [full barrier]; read idle_count_ and spinning_;
+//              wake if idle > 0 and spinning == 0
+//   sleeper:   give the processor back (idle_count_ up), spinning_ down; [full barrier];
+//              read all queues
 // Both sides write, then read what the other wrote, with sequentially consistent operations: at
-// least one sees the other.
-//   spinner that found work: spinning_ down; [full barrier]; if work is visible, or nobody watches
-//   the poller: wake another.
+// least one sees the other. Three more owe a look, because others may have relied on them:
+//   a spinner that found work: spinning_ down; [full barrier]; if work is visible, or nobody
+//              watches the poller: wake another
+//   a waker that found no processor after all: spinning_ down; [full barrier]; idle_count_ again
+//   who moves work from queue to queue: a sleeper may have missed it on its way; it wakes as one
+//              who pushes
 //
 // Who watches the poller and the timers: one machine sleeps in the poller (polling_), with the
 // earliest timer of all processors as its timeout (sleep_until_). It holds no processor. Who arms a
 // timer earlier than that wakes it; who starts a wait for a descriptor or a timer while nobody
 // watches and a processor idles, wakes a processor, which will find nothing and go to the poller.
-//   armer:    write the heap's earliest; [full barrier]; read sleep_until_; wake the poller if ours
-//   is earlier sleeper:  write sleep_until_ = never; [full barrier]; read every heap's earliest;
-//   sleep until then
+//   armer:     write the heap's earliest; [full barrier]; read sleep_until_;
+//              wake the poller if ours is earlier
+//   sleeper:   write sleep_until_ = never; [full barrier]; read every heap's earliest;
+//              sleep until then
 //
 // I1  A processor is held by one machine, or stands in idle_processors_, or is being handed over.
-// I2  spinning_ counts the machines with spinning set; a machine spins only while it holds a
-// processor. I3  At most one machine is in the poller with a timeout other than 0 (polling_).
+// I2  spinning_ counts the machines with spinning set, and wakers between two steps; a machine
+//     spins only while it holds a processor.
+// I3  At most one machine is in the poller with a timeout other than 0 (polling_); it stays there
+//     until what it brought is queued.
+// I4  With all processors idle nobody runs a goroutine outside of blocking() (out_), and only who
+//     has set polling_, or a thread that is no machine, can hold one that is ready.
 //
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
@@ -63,10 +72,10 @@ constexpr int single_item_pause = 200;
 void scheduler::queue_here(machine& m, goroutine& g) noexcept {
   if (m.p == nullptr || modes_.migrate) {
     push_global(g);
-    wake_processor();
-    return;
+  } else {
+    push_young(m, g);
   }
-  push_young(m, g);
+  wake_processor();  // the machine runs another one now, perhaps for long
 }
 
 // push_young: when the queue is full, its older half goes to the global queue.
@@ -159,6 +168,7 @@ processor* scheduler::take_idle_processor() noexcept {
   processor* p = idle_processors_;
   if (p == nullptr) return nullptr;
   idle_processors_ = p->next_idle;
+  ++processors_taken_;
   idle_count_.fetch_sub(1, base::seq_cst);
   return p;
 }
@@ -197,15 +207,18 @@ void scheduler::ensure_watched() noexcept {
 // wake_processor: the submitter's half: one more machine goes looking, unless one does already or
 // all are busy.
 void scheduler::wake_processor() noexcept {
-  if (idle_count_.load(base::seq_cst) == 0) return;
-  std::uint32_t none = 0;
-  // seq_cst: as in the rule above; only one of many submitters wakes a spinner.
-  if (!spinning_.compare_exchange_strong(none, 1, base::seq_cst, base::seq_cst)) return;
-  if (processor* p = take_idle_processor()) {
-    start_machine(*p, true);
-    return;
+  // Again after a processor was taken from under our hands: whoever pushed meanwhile saw somebody
+  // spin, and there was nobody. Each round finds a processor that went idle since the last.
+  while (idle_count_.load(base::seq_cst) != 0) {
+    std::uint32_t none = 0;
+    // seq_cst: as in the rule above; only one of many submitters wakes a spinner.
+    if (!spinning_.compare_exchange_strong(none, 1, base::seq_cst, base::seq_cst)) return;
+    if (processor* p = take_idle_processor()) {
+      start_machine(*p, true);
+      return;
+    }
+    spinning_.fetch_sub(1, base::seq_cst);  // seq_cst: our write, before we read idle_count_ again
   }
-  spinning_.fetch_sub(1, base::seq_cst);
 }
 
 void scheduler::start_machine(processor& p, bool spinning) noexcept {
@@ -236,8 +249,8 @@ void scheduler::hand_off(processor& p) noexcept {
     return;
   }
   put_idle_processor(p);
-  // A submitter that pushed before it could see the processor idle: we see its push.
-  if (work_visible()) wake_processor();
+  // Who pushed, armed or left a wait pending before it could see the processor idle: we see it.
+  if (work_visible() || !watched()) wake_processor();
 }
 
 void scheduler::sleep_machine(machine& m) noexcept {
@@ -265,7 +278,12 @@ void scheduler::take_handed(machine& m) noexcept {
 
 void scheduler::machine_loop(machine& m) noexcept {
   while (goroutine* g = find_runnable(m)) {
-    if (m.spinning) stop_spinning(m);
+    if (m.spinning) {
+      stop_spinning(m);
+    } else if (m.p->young.size() > 0 || m.p->roots.size() > 0) {
+      // Taken from the global queue, the poller or a timer without telling anybody.
+      wake_processor();
+    }
     run_from_home(m, *g);
   }
 }
@@ -408,7 +426,6 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   // A processor first: then no moment exists in which all idle while events are in our hands.
   m.p = take_idle_processor();
   if (m.p != nullptr) start_spinning(m);
-  polling_.store(false, base::seq_cst);
   if (n > 0) looked_twice_ = false;
   deliver(m, {done.data(), n});
   // Without a processor nobody else may look at the timers before the busy ones do: what is due
@@ -417,6 +434,9 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
     const auto now = now_ns();
     for (const auto& p : processors_) run_timers(m, *p, now);
   }
+  // Last: without a processor, only this tells the deadlock check that something is in our hands.
+  // seq_cst: the write of who leaves; from here on we look ourselves whether somebody watches.
+  polling_.store(false, base::seq_cst);
 }
 
 bool scheduler::poll_now(machine& m) noexcept {
@@ -464,7 +484,14 @@ void scheduler::make_runnable(goroutine& g) noexcept {
   const bool ours = m != nullptr && m->owner == this;
   // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler
   // until it is through.
-  if (!ours) begin_visit();
+  if (!ours) {
+    begin_visit();
+    // seq_cst: behind the count; either we see the end, or the end sees us (stop_all).
+    if (stopping_.load(base::seq_cst)) {
+      end_visit();
+      return;
+    }
+  }
   if (ours && m->p != nullptr && !modes_.migrate) {
     push_young(*m, g);
   } else {
@@ -491,12 +518,19 @@ void scheduler::arm_timer(timer& t, std::int64_t when_ns) noexcept {
 }
 
 std::int64_t scheduler::goroutine_count() const noexcept {
-  std::int64_t n =
-      spawned_outside_.load(base::relaxed);  // relaxed: counters; a snapshot of a moving sum
-  base::locked hold(lock_);
-  for (const auto& m : machines_)
-    n += m->spawned.load(base::relaxed) - m->ended.load(base::relaxed);
-  return n;
+  const base::locked hold(lock_);
+  return living_locked();
+}
+
+// living_locked: who ended first, then who started: the sum may be behind, but never misses one that
+// lives.
+std::int64_t scheduler::living_locked() const noexcept {
+  std::int64_t n = 0;
+  // acquire: pairs with the store in release_ended(): the start of who ended is counted below.
+  for (const auto& m : machines_) n -= m->ended.load(base::acquire);
+  // relaxed: ordered by the loads above.
+  for (const auto& m : machines_) n += m->spawned.load(base::relaxed);
+  return n + spawned_outside_.load(base::relaxed);
 }
 
 }  // namespace weft::sched

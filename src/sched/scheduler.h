@@ -86,8 +86,8 @@ class scheduler {
   // visit: a thread that is no machine of this scheduler begins and ends to use it. run() does not
   // return in between.
   void begin_visit() noexcept {
-    // acquire: nothing of the visit moves before it; pairs with the wait in run().
-    visitors_.fetch_add(1, base::acquire);
+    // seq_cst: before the visitor's look at stopping_; pairs with await_visitors().
+    visitors_.fetch_add(1, base::seq_cst);
   }
   void end_visit() noexcept {
     // release: all of the visit is done when run() sees it gone. The last touch.
@@ -181,6 +181,7 @@ class scheduler {
   [[nodiscard]] bool watched() const noexcept;
   void start_machine(processor& p, bool spinning) noexcept;
   void hand_off(processor& p) noexcept;
+  [[nodiscard]] std::int64_t living_locked() const noexcept;
 
   // lifecycle.cc
   machine* new_machine();
@@ -189,7 +190,7 @@ class scheduler {
   void await_visitors() noexcept;
   [[nodiscard]] bool abandon_unfinished() noexcept;
   // inspect.cc
-  [[nodiscard]] bool looks_dead() const noexcept;
+  [[nodiscard]] bool looks_dead(std::uint64_t* taken = nullptr) const noexcept;
   // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads
   // exist that we do not know.
   [[nodiscard]] bool check_deadlock() noexcept;
@@ -211,6 +212,7 @@ class scheduler {
   waiter* global_first_ = nullptr;                  // guarded by lock_
   waiter* global_last_ = nullptr;                   // guarded by lock_
   processor* idle_processors_ = nullptr;            // guarded by lock_
+  std::uint64_t processors_taken_ = 0;              // guarded by lock_: from the idle ones, so far
   machine* idle_machines_ = nullptr;                // guarded by lock_
   std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
 

@@ -49,10 +49,16 @@ class wake_list {
 
   // fire: readies all, in the order they were claimed.
   void fire() noexcept {
-    while (waiter* w = take()) ready(*w);
+    if (first_ != last_) {
+      fire_many();
+    } else if (waiter* w = take()) {
+      ready(*w);
+    }
   }
 
  private:
+  void fire_many() noexcept;
+
   waiter* first_ = nullptr;
   waiter* last_ = nullptr;
 };
