@@ -559,7 +559,7 @@ TEST(conn_stress, deadlines_cancels_and_closes_against_traffic) {
       std::atomic<std::size_t> got{0};
       std::atomic<std::size_t> sent{0};
       for (int i = 0; i < 2; ++i) {
-        busy.go([&] {
+        busy.go([&, i] {
           std::array<char, 1000> buffer;
           for (;;) {
             const auto n = pair.server.read(buffer, i == 0 ? limit() : limit(ctx));
