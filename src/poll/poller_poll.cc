@@ -133,14 +133,19 @@ descriptor* poll_poller::open(int fd, int* error) noexcept {
 
 int poll_poller::close(descriptor& d, std::span<completion, 2> evicted) noexcept {
   std::size_t n = 0;
-  const base::locked hold(lock_);
-  // relaxed: under lock_.
-  WEFT_ASSERT(d.open.load(base::relaxed), "closed a descriptor twice");
-  d.open.store(false, base::relaxed);
-  ++d.generation;
-  for (const auto dir : {direction::read, direction::write}) {
-    if (drop_locked(d, dir, evicted[n].who)) evicted[n++].result = -EBADF;
+  {
+    const base::locked hold(lock_);
+    // relaxed: under lock_.
+    WEFT_ASSERT(d.open.load(base::relaxed), "closed a descriptor twice");
+    d.open.store(false, base::relaxed);
+    ++d.generation;
+    for (const auto dir : {direction::read, direction::write}) {
+      if (drop_locked(d, dir, evicted[n].who)) evicted[n++].result = -EBADF;
+    }
   }
+  // poll(2) holds what it polls: while a sleeper's array names the descriptor, close(2) ends
+  // nothing and the peer waits for its end of stream.
+  if (wake_.rouse()) interrupt();
   return static_cast<int>(n);
 }
 

@@ -835,6 +835,34 @@ TEST_P(poller_test, arming_reaches_a_thread_that_sleeps_already) {
   sleeper.join();
 }
 
+TEST_P(poller_test, close_ends_the_stream_though_a_thread_sleeps) {
+  base::atomic<bool> stop{false};
+  std::thread sleeper([&] {
+    std::array<completion, 8> out;
+    while (!stop.load(base::acquire)) static_cast<void>(poller_->wait(out, -1));
+  });
+  for (int i = 0; i < 500; ++i) {
+    auto ends = make_socketpair();
+    std::array<char, 16> buffer;
+    {
+      handle d(*poller_, ends.a.get());
+      const cookie who = next_cookie(this);
+      ASSERT_TRUE(poller_->start(*d, read_into(buffer), who).pending);
+      std::this_thread::yield();
+      ASSERT_TRUE(poller_->cancel(*d, direction::read, who));
+    }
+    ends.a.reset();
+    // The limit is there to fail, not to wait for.
+    const timeval limit{10, 0};
+    ::setsockopt(ends.b.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ASSERT_EQ(::fcntl(ends.b.get(), F_SETFL, 0), 0);
+    ASSERT_EQ(::read(ends.b.get(), buffer.data(), buffer.size()), 0) << std::strerror(errno);
+  }
+  stop.store(true, base::release);
+  poller_->wake();
+  sleeper.join();
+}
+
 TEST_P(poller_test, event_between_attempt_and_arming_is_not_lost) {
   constexpr std::uint64_t rounds = 5'000;
   auto ends = make_socketpair();
