@@ -159,6 +159,13 @@ inline void unregister_root([[maybe_unused]] const void* low,
 #endif
 }
 
+// keep_reachable: a heap object that stays for ever, and what it points to, is not leaked.
+inline void keep_reachable([[maybe_unused]] const void* object) noexcept {
+#if WEFT_ASAN
+  __lsan_ignore_object(object);
+#endif
+}
+
 // register_stack: tells valgrind that [low, high) is a stack, so that moving there is a switch and
 // not one huge frame. Returns its name for deregister_stack. A few instructions without effect
 // outside of valgrind, so no option decides: builds on machines that have valgrind's header tell

@@ -129,7 +129,10 @@ bool scheduler::abandon_unfinished() noexcept {
                                      static_cast<std::size_t>(g.stack->high - g.stack->low));
     }
   });
-  if (any) pool_.abandon();
+  if (any) {
+    pool_.abandon();
+    arch::sanitizer::keep_reachable(stacks_);
+  }
   return any;
 #else
   return false;
