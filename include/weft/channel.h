@@ -11,8 +11,8 @@
 //   jobs.close();
 //
 // A channel is a handle: copies are the same channel, which lives as long as one of them. It may be
-// used by any number of goroutines and plain threads at once, and a waiting call needs the handle
-// it was called on only until it has returned.
+// used by any number of goroutines and plain threads at once. When a value has changed hands either
+// side may drop its handle, though the other side's call has not returned.
 //
 // A default-constructed handle is the nil channel: send and recv wait for ever (or for their
 // limit), a select never chooses it, close throws.

@@ -159,7 +159,9 @@ void channel_core::leave(direction d, channel_node& n) noexcept {
 }
 
 // wait_in: waits in a queue. lock_ is held when it is called, and not when it returns.
-sched::token channel_core::wait_in(direction d, void* slot, const sched::limits& l) noexcept {
+sched::token channel_core::wait_in(direction d, void* slot, const sched::limits& l,
+                                   kept& k) noexcept {
+  k.keep(*this);
   sched::wait w(reason_of(d), this);
   channel_node n;
   n.who = &w.who();
@@ -177,7 +179,8 @@ sched::token channel_core::wait_in(direction d, void* slot, const sched::limits&
   return by;
 }
 
-outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine) noexcept {
+outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine,
+                           kept& k) noexcept {
   sched::wake_list woken;
   lock_.acquire();
   outcome got = take(slot, woken);
@@ -190,7 +193,7 @@ outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine
   while (got == outcome::blocked) {
     const auto due = due_ns_;
     const sched::limits until{due < l.deadline_ns ? due : l.deadline_ns, l.cancel};
-    const auto by = wait_in(direction::recv, slot, until);
+    const auto by = wait_in(direction::recv, slot, until, k);
     if (served(by)) return served_outcome(by);
     const bool ticked =
         by == token_look_again || (by == sched::token_timeout && due < l.deadline_ns);
@@ -202,7 +205,8 @@ outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine
   return got;
 }
 
-outcome channel_core::send(const void* slot, const sched::limits& l, bool of_goroutine) noexcept {
+outcome channel_core::send(const void* slot, const sched::limits& l, bool of_goroutine,
+                           kept& k) noexcept {
   sched::wake_list woken;
   lock_.acquire();
   outcome sent = put(slot, woken);
@@ -213,7 +217,7 @@ outcome channel_core::send(const void* slot, const sched::limits& l, bool of_gor
     sent = put(slot, woken);
   }
   if (sent == outcome::blocked) {
-    const auto by = wait_in(direction::send, const_cast<void*>(slot), l);  // only read
+    const auto by = wait_in(direction::send, const_cast<void*>(slot), l, k);  // only read
     return served(by) ? served_outcome(by) : outcome_of(by, l);
   }
   lock_.release();
@@ -311,15 +315,17 @@ void retain_channel(channel_core& c) noexcept { c.retain(); }
 void release_channel(channel_core& c) noexcept { c.release(); }
 
 channel_outcome channel_send(channel_core* c, const void* slot, const limit& l) noexcept {
+  sync::kept k;
   const sched::gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_send_nil, l);
-  return c->send(slot, l.raw(), inside.of_goroutine());
+  return c->send(slot, l.raw(), inside.of_goroutine(), k);
 }
 
 channel_outcome channel_recv(channel_core* c, void* slot, const limit& l) noexcept {
+  sync::kept k;
   const sched::gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_receive_nil, l);
-  return c->recv(slot, l.raw(), inside.of_goroutine());
+  return c->recv(slot, l.raw(), inside.of_goroutine(), k);
 }
 
 channel_outcome channel_try_send(channel_core* c, const void* slot) noexcept {

@@ -17,8 +17,11 @@
 //     served finds its node out, and its value there, without the lock.
 // I4  look_ says what take() and put() would say, as of the last critical section; its upper bits
 //     count the changes. It is written under lock_ only.
-// I5  A waiter that was served returns only after the server has let the lock go
-//     (base::lock::pass), since the handle that keeps the channel alive may be in its own frame.
+// I5  Either side of a match may hold the last handle, and may be the first to go on and drop it.
+// So
+//     who parks counts a reference meanwhile (`kept`), which is given back outside the gate, since
+//     the elements that are left may be destroyed by it; and returns only after its server has let
+//     the lock go (base::lock::pass).
 // I6  A channel with a clock (time.h) has no ring and no senders: take() looks at due_ns_, and who
 //     waits wakes at due_ns_ by its own deadline. So a ticker that nobody listens to costs nothing,
 //     needs no runtime, and cannot hand out a stale tick.
@@ -57,6 +60,19 @@ inline constexpr sched::token token_look_again = sched::token_none;
 
 enum class direction : unsigned char { recv, send };
 
+// kept: the reference of one who waits.
+class kept {
+ public:
+  kept() noexcept = default;
+  kept(const kept&) = delete;
+  kept& operator=(const kept&) = delete;
+  inline ~kept();
+  inline void keep(channel_core& core) noexcept;
+
+ private:
+  channel_core* core_ = nullptr;
+};
+
 class channel_core {
  public:
   channel_core(std::size_t capacity, std::size_t element_size, void (*drop)(void*) noexcept);
@@ -78,8 +94,11 @@ class channel_core {
   // -- whole operations; inside the gate
   // -------------------------------------------------------------
 
-  [[nodiscard]] outcome recv(void* slot, const sched::limits& l, bool of_goroutine) noexcept;
-  [[nodiscard]] outcome send(const void* slot, const sched::limits& l, bool of_goroutine) noexcept;
+  // of_goroutine: false for a plain thread. k: outlives the gate (I5).
+  [[nodiscard]] outcome recv(void* slot, const sched::limits& l, bool of_goroutine,
+                             kept& k) noexcept;
+  [[nodiscard]] outcome send(const void* slot, const sched::limits& l, bool of_goroutine,
+                             kept& k) noexcept;
   [[nodiscard]] outcome try_recv(void* slot) noexcept;
   [[nodiscard]] outcome try_send(const void* slot) noexcept;
   // close: false if it was closed already.
@@ -130,7 +149,7 @@ class channel_core {
   [[nodiscard]] base::list<channel_node>& queue(direction d) noexcept {
     return d == direction::recv ? receivers_ : senders_;
   }
-  sched::token wait_in(direction d, void* slot, const sched::limits& l) noexcept;
+  sched::token wait_in(direction d, void* slot, const sched::limits& l, kept& k) noexcept;
 
   // Constant after construction.
   const std::uint64_t number_;
@@ -153,6 +172,16 @@ class channel_core {
   std::int64_t due_ns_ = sched::none_due;
   std::int64_t period_ns_ = 0;
 };
+
+kept::~kept() {
+  if (core_ != nullptr) core_->release();
+}
+
+void kept::keep(channel_core& core) noexcept {
+  if (core_ != nullptr) return;
+  core.retain();
+  core_ = &core;
+}
 
 // outcome_of: how a wait ended that nobody served.
 [[nodiscard]] outcome outcome_of(sched::token by, const sched::limits& l) noexcept;

@@ -11,7 +11,9 @@
 // I2  Each case has a slot of its own, so a channel may copy into one whose claim it then loses.
 // I3  Of all who would serve the select one wins the claim on its ticket; the token says which
 //     case.
-// I4  No node is in a queue when the frame ends: step 5 has had every lock.
+// I4  No node is in a queue when the frame ends: step 5 has had every lock. The channels are
+// counted
+//     meanwhile, as by every one who waits.
 //
 // A look can tell that nothing was ready "at an instant" because look() changes with every change:
 // when two rounds of looks agree, nothing changed between the end of the first and the beginning of
@@ -64,12 +66,24 @@ sched::token token_of(std::size_t index) noexcept {
 
 class selection {
  public:
-  explicit selection(std::span<select_case> cases) noexcept : cases_(cases) { order(); }
+  explicit selection(std::span<select_case> cases) noexcept : cases_(cases) {}
+  selection(const selection&) = delete;
+  selection& operator=(const selection&) = delete;
 
   select_choice run() noexcept {
+    const sched::gate inside;
+    order();
     if (!look() && !(otherwise_ != no_case && settled())) wait_for_one();
     woken_.fire();
     return {chosen_, closed_};
+  }
+
+  // The references that were counted for the wait are given back outside the gate.
+  ~selection() {
+    if (!waited_) return;
+    for (const select_case& c : cases_) {
+      if (is_channel(c)) c.core->release();
+    }
   }
 
  private:
@@ -96,6 +110,7 @@ class selection {
   std::size_t otherwise_ = no_case;
   std::size_t chosen_ = no_case;
   bool closed_ = false;
+  bool waited_ = false;  // then each channel is counted once a case (channel_core.h, I5)
   std::int64_t deadline_ns_ = sched::none_due;
   sched::wake_list woken_;
 };
@@ -205,6 +220,7 @@ void selection::wait_for_one() noexcept {
     }
     enter_channels(w);
     unlock_all();
+    waited_ = true;
     sched::token by = enter_contexts(w);
     if (by == sched::token_none) by = w.park({deadline_ns_, nullptr});
     leave_channels();
@@ -228,6 +244,7 @@ void selection::enter_channels(const sched::wait& w) noexcept {
     node->by = token_of(i);
     node->slot = c.slot;
     c.core->enter(direction_of(c), *node);
+    if (!waited_) c.core->retain();
     if (c.kind == select_kind::recv) deadline_ns_ = std::min(deadline_ns_, c.core->due_ns());
   }
 }
@@ -295,7 +312,6 @@ namespace weft::detail {
 sync::context_state* state_of(const context& ctx) noexcept { return context_access::state(ctx); }
 
 select_choice select_cases(select_case* cases, std::size_t n) noexcept {
-  const sched::gate inside;
   return sync::selection({cases, n}).run();
 }
 

@@ -298,6 +298,18 @@ TEST(select, works_between_plain_threads) {
   EXPECT_EQ(received, n);
 }
 
+TEST(select, the_last_handles_may_be_in_the_frame_of_either_side) {
+  in_weft([] {
+    for (int i = 0; i < scaled(5000); ++i) {
+      auto a = std::make_unique<channel<std::string>>(0);
+      auto b = std::make_unique<channel<std::string>>(0);
+      go([&from = *a, &to = *b] { select(recv(from), send(to, "to")); });
+      if (i % 3 == 0) weft::yield();
+      select(recv(*b), send(*a, "from"));
+    }
+  });
+}
+
 TEST(select, takes_ticks_of_a_timer) {
   in_both([] {
     channel<int> ch(0);
