@@ -1,5 +1,6 @@
-// stress: the scheduler's races, sought by repetition. WEFT_STRESS multiplies the rounds (1 when unset): ./dev soak and a
-// person who changed an order give it more. A wake-up that is lost shows as a test that does not end.
+// stress: the scheduler's races, sought by repetition. WEFT_STRESS multiplies the rounds (1 when
+// unset): ./dev soak and a person who changed an order give it more. A wake-up that is lost shows
+// as a test that does not end.
 
 #include <gtest/gtest.h>
 #include <weft/go.h>
@@ -149,7 +150,8 @@ TEST_P(stress, goroutines_back_from_blocking_meet_submitters_from_plain_threads)
         stopped.arrive();
       });
     }
-    // The thread waits in user code for what it started: nobody but the scheduler can bring it about.
+    // The thread waits in user code for what it started: nobody but the scheduler can bring it
+    // about.
     std::thread outside([&] {
       for (int i = 0; i < n; ++i) {
         event ran;
@@ -185,7 +187,8 @@ TEST_P(stress, timers_and_blocking_take_turns_in_watching) {
   });
 }
 
-// -- the end of a runtime ---------------------------------------------------------------------------
+// -- the end of a runtime
+// ---------------------------------------------------------------------------
 
 TEST_P(stress, a_thread_that_wakes_main_outlives_its_runtime) {
   const int n = rounds(400);
@@ -294,7 +297,8 @@ TEST_P(stress, goroutine_count_never_misses_who_lives) {
   });
 }
 
-// A false verdict ends the process. No thread is there that the check does not know, so it must not be wrong.
+// A false verdict ends the process. No thread is there that the check does not know, so it must not
+// be wrong.
 TEST_P(stress, who_blocks_and_sleeps_in_turn_is_no_deadlock) {
   run([&] {
     const int n = rounds(1'000);
@@ -333,9 +337,9 @@ TEST_P(stress, a_ring_that_keeps_waking_itself_starves_nobody) {
         done.arrive();
       });
     }
-    nap(1'000'000);                     // a timer
+    nap(1'000'000);                       // a timer
     for (int i = 0; i < 3; ++i) yield();  // a root
-    std::thread outside([&] {           // the global queue
+    std::thread outside([&] {             // the global queue
       event e;
       go([&] { e.set(); });
       e.wait_for();
@@ -356,7 +360,8 @@ TEST_P(stress, who_is_woken_while_parking_does_not_wait_for_the_next_one) {
       event e;
       countdown done(2);
       go([&] {
-        go([&] {  // takes over the processor when the other parks, and holds it until that one is through
+        go([&] {  // takes over the processor when the other parks, and holds it until that one is
+                  // through
           while (!through.load()) std::this_thread::yield();
           done.arrive();
         });
