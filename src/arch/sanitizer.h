@@ -25,7 +25,6 @@
 #define WEFT_ASAN 1
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#include <sanitizer/lsan_interface.h>
 #else
 #define WEFT_ASAN 0
 #endif
@@ -51,7 +50,6 @@
 namespace weft::arch::sanitizer {
 
 inline constexpr bool present = WEFT_ASAN != 0 || WEFT_TSAN != 0;
-inline constexpr bool finds_leaks = WEFT_ASAN != 0;
 
 // fiber_save: what AddressSanitizer wants back when the stack that was left goes on: its
 // heap-allocated frames. Lives in the frame that switches.
@@ -141,28 +139,6 @@ inline void forget_frames([[maybe_unused]] const void* low,
                           [[maybe_unused]] std::size_t size) noexcept {
 #if WEFT_ASAN
   __asan_unpoison_memory_region(low, size);
-#endif
-}
-
-// register_root, unregister_root: what [low, low + size) points to is not leaked.
-inline void register_root([[maybe_unused]] const void* low,
-                          [[maybe_unused]] std::size_t size) noexcept {
-#if WEFT_ASAN
-  __lsan_register_root_region(low, size);
-#endif
-}
-
-inline void unregister_root([[maybe_unused]] const void* low,
-                            [[maybe_unused]] std::size_t size) noexcept {
-#if WEFT_ASAN
-  __lsan_unregister_root_region(low, size);
-#endif
-}
-
-// keep_reachable: a heap object that stays for ever, and what it points to, is not leaked.
-inline void keep_reachable([[maybe_unused]] const void* object) noexcept {
-#if WEFT_ASAN
-  __lsan_ignore_object(object);
 #endif
 }
 

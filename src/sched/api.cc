@@ -85,8 +85,7 @@ void run_runtime(const run_options& options, void (*invoke)(void*), void* closur
     std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n",
                  s->out_count());
   }
-  // Leaked on purpose: they may still touch it.
-  static_cast<void>(s.release());
+  s.release()->leave_behind();
 }
 
 void exit_process(int status) noexcept {

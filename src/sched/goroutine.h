@@ -45,7 +45,7 @@ struct goroutine : waiter {
   arch::context context;
   stack::stack* stack = nullptr;
   arch::eh_globals eh;
-  std::uint32_t blocking_depth = 0;  // of blocking() around where it stands
+  std::uint32_t blocking_depth = 0;       // of blocking() around where it stands
   const machine* last_machine = nullptr;  // only the mode that migrates at every park asks
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.

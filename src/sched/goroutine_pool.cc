@@ -21,7 +21,7 @@ void* map(std::size_t bytes) {
 }  // namespace
 
 goroutine_pool::~goroutine_pool() {
-  if (abandoned_ || slabs_ == nullptr) return;
+  if (slabs_ == nullptr) return;
   for (std::size_t i = 0; i < slab_count(); ++i) ::munmap(slab(i), slab_bytes);
   ::munmap(slabs_, slabs_max * sizeof(*slabs_));
 }

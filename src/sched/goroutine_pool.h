@@ -33,16 +33,12 @@ class goroutine_pool {
   [[nodiscard]] std::size_t slab_count() const noexcept;
   [[nodiscard]] goroutine* slab(std::size_t i) const noexcept;
 
-  // abandon: keeps the slabs mapped for ever: somebody may still stand in them.
-  void abandon() noexcept { abandoned_ = true; }
-
  private:
   void grow();
 
   base::lock lock_{base::rank::slabs};
   waiter* free_ = nullptr;      // guarded by lock_
   std::size_t free_count_ = 0;  // guarded by lock_
-  bool abandoned_ = false;
   // slabs_[i] is written once, before count_ grows past i, which publishes it.
   base::atomic<goroutine*>* slabs_ = nullptr;
   base::atomic<std::size_t> count_{0};

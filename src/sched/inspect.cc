@@ -115,8 +115,8 @@ class lister {
   std::size_t more_ = 0;
 };
 
-// list_crashed: list_goroutines() for a process that dies: takes no lock, which the dying thread may
-// hold.
+// list_crashed: list_goroutines() for a process that dies: takes no lock, which the dying thread
+// may hold.
 void list_crashed() noexcept {
   lister list;
   for (auto& slot : registry) {

@@ -111,32 +111,45 @@ scheduler::scheduler(const scheduler_options& options)
 
 scheduler::~scheduler() {
   WEFT_ASSERT(out_after_stop_ == 0, "a scheduler with machines out is leaked, not destroyed");
-  if (abandon_unfinished()) return;
+  keep_unfinished();
   stack::destroy(stacks_);
 }
 
-// abandon_unfinished: goroutines that never ended keep their frames, without unwinding.
-// LeakSanitizer takes what they point to as reachable, for which their memory must stay; other
-// builds just unmap it. True if it must stay.
-bool scheduler::abandon_unfinished() noexcept {
+// keep_unfinished: goroutines that never ended are dropped without unwinding, and their memory is
+// unmapped. What they held is lost on purpose: LeakSanitizer gets a copy of their records and
+// frames, in which it finds the pointers. (A root region for each is no alternative: the tool reads
+// the process's map once for every region.)
+void scheduler::keep_unfinished() const {
 #if WEFT_ASAN
-  bool any = false;
+  struct copy {
+    std::vector<std::byte> bytes;
+    copy* next;
+  };
+  static base::lock lock{base::rank::leaf};
+  static copy* kept = nullptr;
+  const auto keep = [](const void* from, std::size_t size) {
+    auto* c = new copy{std::vector<std::byte>(size), nullptr};
+    arch::sanitizer::forget_frames(from, size);  // a frame's poisoned edges may be read
+    std::memcpy(c->bytes.data(), from, size);
+    base::locked hold(lock);
+    c->next = std::exchange(kept, c);
+  };
   for_each_goroutine([&](const goroutine& g) {
-    any = true;
-    arch::sanitizer::register_root(&g, sizeof g);
-    if (g.stack != nullptr) {
-      arch::sanitizer::register_root(g.stack->low,
-                                     static_cast<std::size_t>(g.stack->high - g.stack->low));
-    }
+    keep(g.closure, sizeof g.closure);
+    keep(&g.inherited, sizeof g.inherited);
+    if (g.stack == nullptr) return;
+    const auto* used = static_cast<const char*>(g.context.sp);
+    if (used >= g.stack->low && used < g.stack->high)
+      keep(used, static_cast<std::size_t>(g.stack->high - used));
   });
-  if (any) {
-    pool_.abandon();
-    arch::sanitizer::keep_reachable(stacks_);
-  }
-  return any;
-#else
-  return false;
 #endif
+}
+
+void scheduler::leave_behind() noexcept {
+  static base::atomic<scheduler*> last{nullptr};
+  keep_unfinished();
+  // acq_rel: a list that only grows; it is there to be found, by LeakSanitizer and in a debugger.
+  left_before_ = last.exchange(this, base::acq_rel);
 }
 
 void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& request) {

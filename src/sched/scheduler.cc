@@ -522,8 +522,8 @@ std::int64_t scheduler::goroutine_count() const noexcept {
   return living_locked();
 }
 
-// living_locked: who ended first, then who started: the sum may be behind, but never misses one that
-// lives.
+// living_locked: who ended first, then who started: the sum may be behind, but never misses one
+// that lives.
 std::int64_t scheduler::living_locked() const noexcept {
   std::int64_t n = 0;
   // acquire: pairs with the store in release_ended(): the start of who ended is counted below.

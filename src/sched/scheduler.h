@@ -59,6 +59,9 @@ class scheduler {
   // they may touch stay.
   [[nodiscard]] std::size_t out_count() const noexcept { return out_after_stop_; }
 
+  // leave_behind: gives this object up, machines out and all: what they may touch stays for ever.
+  void leave_behind() noexcept;
+
   // -- spawning (spawn.cc)
   // --------------------------------------------------------------------------------------------
   // make: a record for a new goroutine of this scheduler; the caller puts the closure in and calls
@@ -188,7 +191,7 @@ class scheduler {
   static void machine_thread(void* raw) noexcept;
   void stop_all() noexcept;
   void await_visitors() noexcept;
-  [[nodiscard]] bool abandon_unfinished() noexcept;
+  void keep_unfinished() const;
   // inspect.cc
   [[nodiscard]] bool looks_dead(std::uint64_t* taken = nullptr) const noexcept;
   // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads
@@ -232,6 +235,7 @@ class scheduler {
   base::atomic<std::uint32_t> main_done_{0};
   base::atomic<std::uint32_t> exits_{0};  // a futex word: grows when a machine exits
   std::size_t out_after_stop_ = 0;
+  scheduler* left_before_ = nullptr;  // the list of those left behind
 };
 
 // current_goroutine: the one the caller is, or null on a plain thread.

@@ -352,20 +352,15 @@ class allocator {
     return s;
   }
 
-  // unmap: what is over with the allocator. Stacks still in use were abandoned by their goroutines.
+  // unmap: what is over with the allocator.
   static void unmap(const slab& s) noexcept {
-    bool abandoned = false;
     std::size_t protections = 0;
     for (std::size_t i = 0; i < s.taken; ++i) {
       const stack& record = s.records[i];
-      abandoned |= record.in_use;
       protections += record.guard == guard_kind::mprotect ? 1 : 0;
       sanitizer::destroy_fiber(record.fiber);
       sanitizer::deregister_stack(record.mark);
-      if (sanitizer::finds_leaks && record.in_use)
-        sanitizer::register_root(record.low, static_cast<std::size_t>(record.high - record.low));
     }
-    if (sanitizer::finds_leaks && abandoned) return;
     // The tool's own notes would outlive the mapping, and accuse whoever gets these addresses next.
     sanitizer::forget_frames(s.pages, s.bytes);
     unmap_pages(s.pages, s.bytes);

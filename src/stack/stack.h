@@ -46,8 +46,7 @@ class allocator;
 
 // create, destroy: a runtime has one. `guard` is the best kind to use: single stacks get a weaker
 // one where the kernel refuses it. Null when there is no memory. destroy unmaps every slab: nobody
-// may stand on a stack of it. Under LeakSanitizer, stacks that were not released stay mapped and
-// count as roots: what an abandoned goroutine holds is not leaked.
+// may stand on a stack of it.
 [[nodiscard]] allocator* create(guard_kind guard = chosen_guard()) noexcept;
 void destroy(allocator* a) noexcept;
 
