@@ -182,11 +182,11 @@ TEST(context, a_deep_tree_is_cancelled_and_released_without_recursion) {
   in_both([] {
     auto [root, cancel] = with_cancel({});
     context leaf = root;
-    for (int i = 0; i < 100'000; ++i) leaf = with_cancel(leaf).ctx;
+    for (int i = 0; i < scaled(100'000); ++i) leaf = with_cancel(leaf).ctx;
     cancel();
     EXPECT_TRUE(leaf.done());
     leaf = {};
-    for (int i = 0; i < 100'000; ++i) leaf = with_cancel(leaf).ctx;
+    for (int i = 0; i < scaled(100'000); ++i) leaf = with_cancel(leaf).ctx;
   });
 }
 
