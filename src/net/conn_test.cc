@@ -78,7 +78,7 @@ TEST_P(conn_test, empty_buffers_move_nothing) {
 TEST_P(conn_test, large_writes_arrive_whole) {
   in_weft([] {
     auto [client, server] = connect_pair(GetParam());
-    const auto sent = pattern(8'000'000);
+    const auto& sent = flood();
     wait_group writing;
     writing.go([&] {
       EXPECT_EQ(client.write(sent).value(), sent.size());
@@ -184,7 +184,7 @@ TEST_P(conn_test, close_ends_waiting_calls_of_both_directions) {
       });
     }
     waiting.go([&] {
-      const auto w = server.write(pattern(50'000'000));
+      const auto w = server.write(flood());
       ASSERT_FALSE(w.has_value());
       EXPECT_EQ(w.error(), errc::closed);
       EXPECT_GT(w.error().written(), 0U);
@@ -268,7 +268,7 @@ TEST_P(conn_test, contexts_and_stop_tokens_end_reads) {
 TEST_P(conn_test, limit_ends_a_write_that_says_how_far_it_came) {
   in_weft([] {
     auto [client, server] = connect_pair(GetParam());
-    const auto sent = pattern(50'000'000);
+    const auto& sent = flood();
     const auto w = client.write(sent, 1ms);
     ASSERT_FALSE(w.has_value());
     EXPECT_EQ(w.error(), errc::timeout);
@@ -338,7 +338,7 @@ TEST_P(conn_test, deadline_ends_a_write_that_says_how_far_it_came) {
     wait_group writing;
     std::size_t written = 0;
     writing.go([&] {
-      const auto w = client.write(pattern(50'000'000));
+      const auto w = client.write(flood());
       ASSERT_FALSE(w.has_value());
       EXPECT_EQ(w.error(), errc::timeout);
       written = w.error().written();
@@ -436,13 +436,13 @@ TEST_P(conn_test, try_write_takes_what_fits_and_never_waits) {
     EXPECT_GT(sent, 0U);
     wait_group writing;
     writing.go([&] {
-      EXPECT_TRUE(client.write(pattern(50'000'000)).has_value());
+      EXPECT_TRUE(client.write(flood()).has_value());
       EXPECT_TRUE(client.close_write().has_value());
     });
     wait_until_parked(wait_reason::io_write, 1);
     // Another write is under way.
     EXPECT_EQ(client.try_write(block).value(), 0U);
-    EXPECT_EQ(read_all(server).size(), sent + 50'000'000);
+    EXPECT_EQ(read_all(server).size(), sent + flood().size());
     writing.wait().value();
     EXPECT_EQ(server.try_write(std::string_view("?")).value(), 1U);
     EXPECT_EQ(read_exactly(client, 1), "?");

@@ -76,4 +76,10 @@ inline std::string pattern(std::size_t size) {
   return bytes;
 }
 
+// flood: more than the kernel buffers between two ends that nobody reads.
+inline const std::string& flood() {
+  static const std::string bytes = pattern(16'000'000);
+  return bytes;
+}
+
 }  // namespace weft::net_test

@@ -239,7 +239,9 @@ TEST_P(stress, threads_start_goroutines_while_the_runtime_ends) {
     run([&] {
       for (auto& t : outside) {
         t = std::thread([&] {
-          while (!stop.load()) {
+          // Bounded: ThreadSanitizer's own books fail after some millions of operations with
+          // fibres.
+          for (int k = 0; k < 200 && !stop.load(); ++k) {
             try {
               go([] {});
             } catch (const std::logic_error&) {

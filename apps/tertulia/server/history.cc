@@ -34,10 +34,9 @@ history::history(store s, std::vector<std::unique_ptr<history_reader>> readers)
     : store_(std::move(s)),
       readers_(std::move(readers)),
       idle_readers_(readers_count),
-      jobs_(jobs_queued_max),
-      stopped_(1) {
+      jobs_(jobs_queued_max) {
   for (const auto& r : readers_) idle_readers_.send(r.get());
-  weft::go({.name = "history writer"}, [this] { write_loop(); });
+  writer_.go({.name = "history writer"}, [this] { write_loop(); });
 }
 
 void history::run_job(const std::shared_ptr<job>& j) {
@@ -80,7 +79,6 @@ void history::write_loop() {
     for (const auto& j : batch) j->done.send(true);
   }
   weft::blocking([&] { store_.reset(); });
-  stopped_.send(true);
 }
 
 history::job_list history::take_batch(std::shared_ptr<job> first) {
@@ -113,7 +111,7 @@ void history::commit(job_list& batch) {
 
 void history::stop() {
   jobs_.close();
-  static_cast<void>(stopped_.recv());
+  static_cast<void>(writer_.wait());
   readers_.clear();
 }
 

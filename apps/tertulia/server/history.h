@@ -24,6 +24,7 @@
 
 #include <weft/channel.h>
 #include <weft/go.h>
+#include <weft/wait_group.h>
 
 #include "server/history_reader.h"
 #include "server/store.h"
@@ -58,7 +59,7 @@ class history {
   }
 
   // stop: ends the writer after what is queued, and closes the database. Nobody may call anything
-  // else any more.
+  // else any more; without it the object may not be destroyed.
   void stop();
 
  private:
@@ -75,7 +76,7 @@ class history {
   std::vector<std::unique_ptr<history_reader>> readers_;
   weft::channel<history_reader*> idle_readers_;
   weft::channel<std::shared_ptr<job>> jobs_;
-  weft::channel<bool> stopped_;
+  weft::wait_group writer_;
 };
 
 }  // namespace tertulia

@@ -93,14 +93,17 @@ class server {
     static_cast<void>(accepting.wait());
   }
 
-  // drain: sessions see that the server stops and end; whoever does not in time is left behind.
-  void drain() {
+  // drain: sessions see that the server stops and end; false when some did not in time.
+  [[nodiscard]] bool drain() {
     log_info("draining", {{"clients", static_cast<long long>(hub_.addresses.count())}});
     const auto until = std::chrono::seconds(hub_.conf.limits.drain_timeout_s) + 1s;
-    if (!sessions_.wait(until)) {
-      log_warn("drain_timed_out", {{"clients", static_cast<long long>(hub_.addresses.count())}});
-      return;
-    }
+    if (sessions_.wait(until)) return true;
+    log_warn("drain_timed_out", {{"clients", static_cast<long long>(hub_.addresses.count())}});
+    return false;
+  }
+
+  // close: nobody may be left who uses the history.
+  void close() {
     hub_.store->stop();
     log_info("stopped");
   }
@@ -163,11 +166,17 @@ int serve(const config& conf, const weft::context& stop) {
     log_error("cannot_open_history", {{"data", conf.server.data}, {"error", store.error().text}});
     return exit_failed;
   }
-  server s(conf, std::move(*store), stop);
-  if (!s.listen()) return exit_failed;
-  s.announce();
-  s.run();
-  s.drain();
+  auto s = std::make_unique<server>(conf, std::move(*store), stop);
+  if (!s->listen()) {
+    s->close();
+    return exit_failed;
+  }
+  s->announce();
+  s->run();
+  if (s->drain())
+    s->close();
+  else
+    static_cast<void>(s.release());  // sessions still use it; the process ends anyway
   return 0;
 }
 
