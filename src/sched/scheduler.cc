@@ -57,6 +57,7 @@ namespace {
 
 constexpr std::size_t global_batch_max = 128;
 constexpr std::int64_t second_look_ns = 50'000'000;
+constexpr std::size_t migrate_scan_max = 256;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
 // single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park
@@ -113,13 +114,21 @@ void scheduler::push_global_list(waiter* first, waiter* last, std::size_t count)
 }
 
 // pop_global_locked: the oldest. In the mode that migrates: the oldest that this machine did not
-// run last.
+// run last, unless a long row of them stands before it.
 goroutine* scheduler::pop_global_locked(const machine* taker) noexcept {
   waiter* before = nullptr;
   waiter* w = global_first_;
-  while (w != nullptr && modes_.migrate && static_cast<goroutine*>(w)->last_machine == taker) {
-    before = w;
-    w = w->link;
+  if (modes_.migrate) {
+    for (std::size_t i = 0; w != nullptr && static_cast<goroutine*>(w)->last_machine == taker;
+         ++i) {
+      if (i == migrate_scan_max) {
+        before = nullptr;
+        w = global_first_;
+        break;
+      }
+      before = w;
+      w = w->link;
+    }
   }
   if (w == nullptr) return nullptr;
   (before == nullptr ? global_first_ : before->link) = w->link;

@@ -130,14 +130,17 @@ TEST(once, others_wait_until_it_is_done_and_see_what_it_did) {
   in_weft([] {
     once o;
     int value = 0;
+    std::atomic<bool> inside{false};
     std::atomic<bool> go_on{false};
     std::atomic<int> seen{0};
     go([&] {
       o.call([&] {
+        inside = true;
         wait_until([&] { return go_on.load(); });
         value = 7;
       });
     });
+    wait_until([&] { return inside.load(); });
     for (int i = 0; i < 5; ++i) {
       go([&] {
         o.call([] { ADD_FAILURE() << "called twice"; });
