@@ -68,6 +68,9 @@ function(weft_test name)
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(
     ${name} PRIVATE weft::weft weft_flags ${arg_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
+  if(WEFT_SANITIZE) # optimising test code for a sanitizer takes longer than running it
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+  endif()
   file(RELATIVE_PATH where ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   if(where MATCHES "^(src|tests)(/|$)")
     target_link_libraries(${name} PRIVATE weft_internal)

@@ -221,6 +221,9 @@ void pollable::leave(poll::direction dir) noexcept {
 
 pollable::outcome pollable::run(const poll::operation& op, sched::wait_reason reason,
                                 const sched::limits& l) noexcept {
+  {
+    const sched::waiting_gate counted(sched::waiting_gate::system_call);
+  }
   auto value = attempt(op, poll::trust::rely);
   if (value != -EAGAIN) return {sched::token_ready, value};
   sched::wait w(reason, this);

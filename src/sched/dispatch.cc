@@ -34,7 +34,7 @@ constexpr std::uint32_t young_budget = 64;
   char text[160];
   std::snprintf(text, sizeof text,
                 "goroutine %llu: stack overflow (started at %s:%u; raise go_options::stack_size)",
-                static_cast<unsigned long long>(g.id), g.site_file, g.site_line);
+                static_cast<unsigned long long>(g.id.get()), g.site_file.get(), g.site_line.get());
   base::fatal(text);
 }
 
@@ -60,6 +60,7 @@ scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
   g.last_machine = &m;
   *m.eh = g.eh;
   m.current = &g;
+  m.operations_left = operations_max;
   trace::dispatched(g);
   return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
           g.stack->fiber};
@@ -146,6 +147,7 @@ void scheduler::goroutine_entry(void*) noexcept {
       next->to_running();
       next->last_machine = &m;
       m.current = next;
+      m.operations_left = operations_max;
       *m.eh = {};
       trace::dispatched(*next);
       continue;
@@ -156,16 +158,20 @@ void scheduler::goroutine_entry(void*) noexcept {
   }
 }
 
-// pick_local: the next goroutine of this processor, or null when the home stack should look:
-// nothing here, or its turn to be fair, or a timer may be due.
-goroutine* scheduler::pick_local(machine& m) noexcept {
+// home_is_due: counts a dispatch; true when the home stack should look: its turn to be fair, or a
+// timer may be due.
+bool scheduler::home_is_due(machine& m) noexcept {
   processor& p = *m.p;
   // relaxed: a hint; whoever revokes waits until we are out of the runtime.
-  if (m.revoked.load(base::relaxed)) return nullptr;
+  if (m.revoked.load(base::relaxed)) return true;
   ++p.tick;
-  if (p.tick % fair_every == 0) return nullptr;
-  if (p.tick % timers_every == 0 && p.timers.earliest() != none_due) return nullptr;
-  return pick_queued(m);
+  if (fair_turn_due(p)) return true;
+  return p.tick % timers_every == 0 && p.timers.earliest() != none_due;
+}
+
+// pick_local: the next goroutine of this processor, or null when the home stack should look.
+goroutine* scheduler::pick_local(machine& m) noexcept {
+  return home_is_due(m) ? nullptr : pick_queued(m);
 }
 
 goroutine* scheduler::pick_queued(machine& m) noexcept {
@@ -219,14 +225,26 @@ void scheduler::yield_current(machine& m) noexcept {
   if (m.p == nullptr) return;  // inside blocking(): the thread is the kernel's to share
   scheduler& s = *m.owner;
   goroutine& g = *m.current;
-  const bool fair = s.modes_.migrate || (m.p->tick + 1) % fair_every == 0;
-  goroutine* next = s.pick_local(m);
+  const bool home = home_is_due(m) || s.modes_.migrate;
+  goroutine* next = home ? nullptr : s.pick_queued(m);
   // relaxed: a hint; what is pushed just now is found at the next fair turn.
-  if (next == nullptr && !fair && s.global_size_.load(base::relaxed) == 0) return;
+  if (next == nullptr && !home && s.global_size_.load(base::relaxed) == 0) return;
   trace::yielded(g);
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = &g;
   switch_away(m, g, next, false);
+}
+
+// give_way_current: a yield that is a fair turn: the network and the timers get a look as well.
+void scheduler::give_way_current(machine& m) noexcept {
+  if (m.p == nullptr) return;  // inside blocking(), as in yield_current
+  m.p->tick += fair_every - 1 - m.p->tick % fair_every;
+  yield_current(m);
+}
+
+[[gnu::noinline]] void give_way(machine& m) noexcept {
+  m.operations_left = operations_max;
+  scheduler::give_way_current(m);
 }
 
 void scheduler::begin_blocking(machine& m) noexcept {

@@ -20,9 +20,7 @@ namespace weft::sched {
 
 class [[nodiscard]] gate {
  public:
-  gate() noexcept : inside_(current_machine() != nullptr) {
-    if (inside_) enter_runtime(*current_machine());
-  }
+  gate() noexcept : gate(current_machine()) {}
   ~gate() {
     if (inside_) leave_runtime(*current_machine());
   }
@@ -32,8 +30,34 @@ class [[nodiscard]] gate {
   // of_goroutine: false for a plain thread.
   [[nodiscard]] bool of_goroutine() const noexcept { return inside_; }
 
+  explicit gate(machine* here) noexcept : inside_(here != nullptr) {
+    if (inside_) enter_runtime(*here);
+  }
+
  private:
   const bool inside_;
+};
+
+// waiting_gate: of operations that may wait. Whoever goes on for long without ever having to gives
+// way in between: only so does everybody get a turn where nobody can take a processor away. They
+// are counted, so it happens at the same place each time.
+class [[nodiscard]] waiting_gate : public gate {
+ public:
+  // weight: what the operation costs, in operations that make no system call.
+  explicit waiting_gate(std::uint32_t weight = 1) noexcept : gate() {
+    if (of_goroutine()) count(*current_machine(), weight);
+  }
+
+  static constexpr std::uint32_t system_call = 32;
+
+ private:
+  static void count(machine& m, std::uint32_t weight) noexcept {
+    if (m.operations_left > weight) [[likely]] {
+      m.operations_left -= weight;
+    } else {
+      give_way(m);
+    }
+  }
 };
 
 }  // namespace weft::sched

@@ -4,8 +4,11 @@
 // while its scheduler lives: a stale pointer with an old ticket always reaches a record. The
 // closure lies inline; a stack is bound only when the goroutine first runs.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 #include "arch/eh_globals.h"
 #include "arch/switch.h"
@@ -25,21 +28,64 @@ struct machine;
 inline constexpr std::size_t closure_size = 64;
 inline constexpr std::size_t name_size = 24;
 
+// shown: a field that lists read at any moment, whoever owns the record by then. relaxed: each
+// value is whole; several belong together only while the goroutine is held where it is parked.
+template <class T>
+class shown {
+ public:
+  shown(T v) noexcept : value_(v) {}
+  shown& operator=(T v) noexcept {
+    value_.store(v, base::relaxed);
+    return *this;
+  }
+  [[nodiscard]] T get() const noexcept { return value_.load(base::relaxed); }
+  operator T() const noexcept { return get(); }
+
+ private:
+  base::atomic<T> value_;
+};
+
+// shown_name: a name of at most name_size - 1 bytes.
+class shown_name {
+ public:
+  using text = std::array<char, name_size>;
+
+  shown_name& operator=(std::string_view name) noexcept {
+    text bytes{};
+    name.copy(bytes.data(), name_size - 1);
+    std::array<std::uint64_t, name_size / 8> words;
+    std::memcpy(words.data(), bytes.data(), name_size);
+    for (std::size_t i = 0; i < words.size(); ++i) words_[i] = words[i];
+    return *this;
+  }
+  [[nodiscard]] text get() const noexcept {
+    std::array<std::uint64_t, name_size / 8> words;
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = words_[i];
+    text bytes;
+    std::memcpy(bytes.data(), words.data(), name_size);
+    bytes.back() = '\0';
+    return bytes;
+  }
+
+ private:
+  shown<std::uint64_t> words_[name_size / 8] = {0, 0, 0};
+};
+
 struct goroutine : waiter {
   goroutine() noexcept : waiter(false) {}
 
   // Constant from spawn to end.
   scheduler* owner = nullptr;
-  std::uint64_t id = 0;
-  const char* site_file = "";
-  const char* site_function = "";
-  std::uint32_t site_line = 0;
+  shown<std::uint64_t> id = 0;
+  shown<const char*> site_file = "";
+  shown<const char*> site_function = "";
+  shown<std::uint32_t> site_line = 0;
   std::uint32_t slab_index = 0;  // constant for the record's whole life
   std::size_t stack_size = 0;    // asked for; the slot may be larger
   void (*invoke)(void* closure) = nullptr;
   // inherited: the context of the scope it was started in; counted.
   cancel_source* inherited = nullptr;
-  char name[name_size] = {};
+  shown_name name;
 
   // Owner only: whoever runs it, or parks it, or has claimed it.
   arch::context context;
@@ -49,9 +95,9 @@ struct goroutine : waiter {
   const machine* last_machine = nullptr;  // only the mode that migrates at every park asks
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.
-  wait_reason reason = wait_reason::none;
-  const void* object = nullptr;
-  std::int64_t since_ns = 0;
+  shown<wait_reason> reason = wait_reason::none;
+  shown<const void*> object = nullptr;
+  shown<std::int64_t> since_ns = 0;
 
   alignas(16) std::byte closure[closure_size];
 };

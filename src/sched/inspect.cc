@@ -58,8 +58,7 @@ struct glimpse {
     const bool held = g.try_hold();
     at = held ? phase::parked : g.current_phase();
     id = g.id;
-    std::memcpy(name, g.name, name_size);
-    name[name_size - 1] = '\0';
+    name = g.name.get();
     state = state_text(g, at);
     object = g.object;
     since_ns = g.since_ns;
@@ -71,7 +70,7 @@ struct glimpse {
 
   phase at;
   std::uint64_t id;
-  char name[name_size];
+  shown_name::text name;
   const char* state;
   const void* object;
   std::int64_t since_ns;
@@ -82,7 +81,7 @@ struct glimpse {
 
 void say_goroutine(const glimpse& g, std::int64_t now) noexcept {
   say("\ngoroutine %llu", static_cast<unsigned long long>(g.id));
-  if (g.name[0] != '\0') say(" \"%s\"", g.name);
+  if (g.name[0] != '\0') say(" \"%s\"", g.name.data());
   say(" [%s", g.state);
   const bool parked = g.at == phase::parked;
   const auto minutes = parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
@@ -146,6 +145,11 @@ void say_exception() noexcept {
   }
 }
 
+void say_origin(const goroutine& g, const char* indent) noexcept {
+  say("%screated by %s at %s:%u\n", indent, g.site_function.get(), g.site_file.get(),
+      g.site_line.get());
+}
+
 // terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and
 // status. On plain threads, and for calls of std::terminate without an exception, the handler
 // before ours decides.
@@ -153,9 +157,9 @@ void say_exception() noexcept {
   const goroutine* g = current_goroutine();
   if (g != nullptr && std::current_exception() != nullptr) {
     say_exception();
-    say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id));
+    say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();
-    say("created by %s at %s:%u\n", g->site_function, g->site_file, g->site_line);
+    say_origin(*g, "");
     ::_exit(2);
   }
   if (previous_terminate != nullptr) previous_terminate();
@@ -167,9 +171,10 @@ bool describe_overflow(const void* address, void*) noexcept {
   const goroutine* g = current_goroutine();
   if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address))
     return false;
-  say("fatal error: goroutine %llu: stack overflow\n", static_cast<unsigned long long>(g->id));
-  if (g->name[0] != '\0') say("  name: %s\n", g->name);
-  say("  created by %s at %s:%u\n", g->site_function, g->site_file, g->site_line);
+  say("fatal error: goroutine %llu: stack overflow\n",
+      static_cast<unsigned long long>(g->id.get()));
+  if (const auto name = g->name.get(); name[0] != '\0') say("  name: %s\n", name.data());
+  say_origin(*g, "  ");
   say("  its stack has %zu KiB; go_options::stack_size raises it\n\n",
       (g->stack->slot_size - stack::guard_size) / 1024);
   say_trace();

@@ -66,6 +66,7 @@ struct machine {
   alignas(64) processor* p = nullptr;
   goroutine* current = nullptr;
   arch::context home;
+  std::uint32_t operations_left = 0;  // until `current` gives way (gate.h)
   deferred_action deferred = deferred_action::none;
   goroutine* deferred_goroutine = nullptr;
   bool spinning = false;
@@ -102,6 +103,12 @@ void set_current_machine(machine* m) noexcept;
 
 // entered_revoked: the slow path of the gate: does not return when the scheduler has stopped.
 void entered_revoked(machine& m) noexcept;
+
+// give_way: the current goroutine has used up its operations: whoever is ready goes first.
+void give_way(machine& m) noexcept;
+
+// operations_max: what a goroutine may do between two parks before it gives way.
+inline constexpr std::uint32_t operations_max = 4096;
 
 inline void enter_runtime(machine& m) noexcept {
   // relaxed: only this thread writes it; the barrier below orders it before the read of revoked

@@ -73,6 +73,7 @@ class scheduler {
   // ----------------------------------------------------------------------
   static void park_current(machine& m) noexcept;
   static void yield_current(machine& m) noexcept;
+  static void give_way_current(machine& m) noexcept;
   static void begin_blocking(machine& m) noexcept;
   static void end_blocking(machine& m) noexcept;
 
@@ -141,6 +142,7 @@ class scheduler {
   static void switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept;
   static void goroutine_entry(void*) noexcept;
   void bind(machine& m, goroutine& g) noexcept;
+  [[nodiscard]] static bool home_is_due(machine& m) noexcept;
   goroutine* pick_local(machine& m) noexcept;
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;

@@ -44,8 +44,7 @@ goroutine* scheduler::make(const spawn_request& request) {
   g->site_function = request.function;
   g->site_line = request.line;
   g->stack_size = request.stack_size == 0 ? default_stack_size : request.stack_size;
-  const auto n = request.name.copy(g->name, name_size - 1);
-  g->name[n] = '\0';
+  g->name = request.name;
   g->eh = {};
   g->blocking_depth = 0;
   g->last_machine = nullptr;

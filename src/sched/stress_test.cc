@@ -258,9 +258,6 @@ TEST_P(stress, threads_start_goroutines_while_the_runtime_ends) {
 }
 
 TEST_P(stress, a_list_of_goroutines_may_meet_the_end_of_their_runtime) {
-#if WEFT_TSAN
-  GTEST_SKIP() << "a list glances at records that run, which is a race by intention";
-#endif
   testing::internal::CaptureStderr();
   const int n = rounds(200);
   std::atomic<bool> stop{false};

@@ -190,8 +190,9 @@ std::optional<context::clock::time_point> context::deadline() const noexcept {
 }
 
 result<void> context::wait(const limit& l) const {
-  if (done()) return {};
-  const sched::gate inside;
+  const bool was_done = done();
+  const sched::waiting_gate inside;
+  if (was_done) return {};
   const sched::limits raw = l.raw();
   sched::limits both = raw;
   sched::wait w(sched::wait_reason::context_done, state_);

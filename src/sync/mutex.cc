@@ -216,12 +216,12 @@ mutex::mutex() noexcept {
 }
 
 void mutex::lock() noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   core_of(core_).lock(sync::self(), {});
 }
 
 result<void> mutex::lock(const limit& l) noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   const auto raw = l.raw();
   const auto by = core_of(core_).lock(sync::self(), raw);
   if (by == sched::token_ready) return {};

@@ -62,7 +62,7 @@ once::once() noexcept {
 }
 
 bool once::begin() noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   return sync::core_of(core_).begin();
 }
 

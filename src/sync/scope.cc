@@ -86,7 +86,7 @@ const weft::context& scope::context() const noexcept { return state_->own.ctx; }
 void scope::cancel() noexcept { state_->own.cancel(); }
 
 result<void> scope::wait(const limit& l) noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   const auto raw = l.raw();
   const auto by = state_->members.wait(sched::wait_reason::scope_join, raw);
   if (by == sched::token_ready) return {};

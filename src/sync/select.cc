@@ -71,7 +71,7 @@ class selection {
   selection& operator=(const selection&) = delete;
 
   select_choice run() noexcept {
-    const sched::gate inside;
+    const sched::waiting_gate inside(may_wait() ? 1 : 0);
     order();
     if (!look() && !(otherwise_ != no_case && settled())) wait_for_one();
     woken_.fire();
@@ -89,6 +89,10 @@ class selection {
  private:
   [[nodiscard]] bool is_channel(const select_case& c) const noexcept { return c.core != nullptr; }
   [[nodiscard]] bool is_chosen() const noexcept { return chosen_ != no_case; }
+  [[nodiscard]] bool may_wait() const noexcept {
+    return std::ranges::none_of(
+        cases_, [](const select_case& c) { return c.kind == select_kind::otherwise; });
+  }
 
   void order() noexcept;
   bool look() noexcept;

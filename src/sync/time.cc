@@ -24,7 +24,7 @@ std::int64_t first_due(std::int64_t period_ns) noexcept {
 namespace detail {
 
 result<void> sleep_until_ns(std::int64_t deadline_ns, const limit& l) noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   if (deadline_ns <= 0 || deadline_ns <= sched::now_ns()) return {};
   const auto raw = l.raw();
   sched::wait w(sched::wait_reason::sleep, nullptr);

@@ -30,7 +30,7 @@ void wait_group::add(std::ptrdiff_t n) {
 }
 
 result<void> wait_group::wait(const limit& l) noexcept {
-  const sched::gate inside;
+  const sched::waiting_gate inside;
   const auto raw = l.raw();
   const auto by = core_of(core_).wait(sched::wait_reason::wait_group, raw);
   if (by == sched::token_ready) return {};
