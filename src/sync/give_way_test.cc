@@ -75,7 +75,7 @@ const greedy operations[] = {
      [] {
        auto [done, cancel] = with_cancel({});
        cancel();
-       return [done = done] { static_cast<void>(done.wait()); };
+       return [ctx = done] { static_cast<void>(ctx.wait()); };
      }},
     {"sleep", [] { return [] { static_cast<void>(sleep_for(0s)); }; }},
     {"scope", [] { return [] { const scope empty; }; }},
