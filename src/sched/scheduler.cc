@@ -428,6 +428,11 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   // A thread that is just ending spoils the proof: one more look, then sleep for good.
   if (until == none_due && check_deadlock() && !std::exchange(looked_twice_, true))
     timeout = second_look_ns;
+  // Stacks that were needed once and are no more: given back by who has nothing else to do.
+  if (const auto trim_at = stack::trim(*stacks_, coarse_now_ns()); trim_at != stack::trim_never) {
+    const auto wait = std::max<std::int64_t>(0, trim_at - coarse_now_ns());
+    timeout = timeout < 0 ? wait : std::min(timeout, wait);
+  }
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);

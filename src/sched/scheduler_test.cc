@@ -481,6 +481,29 @@ TEST(scheduler, many_parked_goroutines_are_all_woken) {
   });
 }
 
+TEST(scheduler, an_idle_runtime_gives_the_pages_of_stacks_it_no_longer_needs_back) {
+  constexpr int n = 3'000;
+  weft::run([] {
+    const auto surplus = [] { return stack::statistics_of(current_scheduler()->stacks()).surplus; };
+    event leave;
+    countdown arrived(n);
+    countdown done(n);
+    for (int i = 0; i < n; ++i) {
+      go([&] {
+        arrived.arrive();
+        leave.wait_for();
+        done.arrive();
+      });
+    }
+    arrived.wait_for();
+    leave.set();
+    done.wait_for();
+    while (surplus() == 0) yield();
+    event never;
+    while (surplus() != 0) never.wait_for({.deadline_ns = now_ns() + 50'000'000});
+  });
+}
+
 TEST(scheduler_death, a_total_deadlock_is_named_with_every_goroutine) {
   const auto stuck = [] {
     weft::run([] {

@@ -29,22 +29,24 @@
 //
 // Caches. The scheduler keeps a few stacks per processor; what it returns comes here, under one
 // lock, to a list per size, newest first because its pages are the warmest. Stacks whose pages are
-// committed (warm) are kept up to a bound; beyond it, and on trim, the pages go back to the kernel
-// and the stack is cold.
+// committed are warm up to a bound, and surplus beyond it. Whoever has nothing else to do gives the
+// pages of surplus stacks back to the kernel (trim), which makes them cold: only as many as nobody
+// needed for a whole period, so that waves of goroutines do not pay for it at each low tide.
 //
 // Invariants.
-// I1  a record is in exactly one of: a slab's untaken slots, in use, warm list, cold list; or on
-// its way
-//     between them, held by one thread.
+// I1  a record is in exactly one of: a slab's untaken slots, in use, a warm, surplus or cold list;
+//     or on its way between them, held by one thread.
 // I2  a stack's geometry and guard never change after its slot was first taken.
-// I3  warm_bytes is the sum of slot sizes on the warm lists, and at most warm_bytes_max.
+// I3  warm_bytes is the sum of slot sizes on the warm lists, and at most warm_bytes_max. surplus is
+//     the number of stacks on the surplus lists, unneeded the least it was in this period.
 // I4  no system call and no malloc under the lock: slots are taken under it and mapped outside.
 //
 // Locks: allocator::lock_ (rank stacks), which nests inside all scheduler locks, and takes none.
 //
 // Rejected: one mapping per stack (2 mappings each, and munmap is slow); a pattern as canary
 // (commits a page in every stack); growing stacks by copying (C++ frames hold addresses of
-// themselves); giving pages back at every release (a fault and a zeroed page for each goroutine).
+// themselves); giving pages back at release, beyond a bound or always (a system call, a fault and a
+// zeroed page for each goroutine: waking and ending a million took four times as long).
 //
 // Tests: stack_test.cc, overflow_test.cc.
 
@@ -80,6 +82,9 @@ constexpr std::size_t colours = 64;  // one for each set of a first-level cache 
 // warm_bytes_max: 1,024 default stacks, usually 4 to 8 MiB, and no more than this if all of them
 // were used to the bottom.
 constexpr std::size_t warm_bytes_max = std::size_t{256} << 20;
+
+constexpr std::int64_t trim_period_ns = 1'000'000'000;
+constexpr std::size_t trim_batch = 64;
 
 // class_of: which power of two holds `size`; -1 if none.
 int class_of(std::size_t size) noexcept {
@@ -252,55 +257,87 @@ class allocator {
 
   void release(stack* s) noexcept {
     size_class_lists& lists = classes_[class_of(s->slot_size)];
-    {
-      base::locked hold(lock_);
-      WEFT_ASSERT(s->in_use, "I1: released a stack that is not in use");
-      s->in_use = false;
-      --in_use_;
-      if (warm_bytes_ + s->slot_size <= warm_bytes_max) {
-        push(lists.warm, s);
-        warm_bytes_ += s->slot_size;
-        ++cached_;
-        return;
-      }
-    }
-    give_pages_back(*s);
     base::locked hold(lock_);
-    push(lists.cold, s);
+    WEFT_ASSERT(s->in_use, "I1: released a stack that is not in use");
+    s->in_use = false;
+    --in_use_;
     ++cached_;
+    if (warm_bytes_ + s->slot_size <= warm_bytes_max) {
+      push(lists.warm, s);
+      warm_bytes_ += s->slot_size;
+    } else {
+      push(lists.surplus, s);
+      // relaxed: guarded by lock_; trim() glances at it without.
+      surplus_.store(surplus_.load(base::relaxed) + 1, base::relaxed);
+    }
   }
 
-  void trim() noexcept {
-    for (auto& lists : classes_) {
-      stack* warm = nullptr;
-      {
-        base::locked hold(lock_);
-        std::swap(warm, lists.warm);
-        for (const stack* s = warm; s != nullptr; s = s->next) {
-          warm_bytes_ -= s->slot_size;
-          --cached_;
-        }
+  std::int64_t trim(std::int64_t now_ns) noexcept {
+    // relaxed: who sees an older number trims later.
+    if (surplus_.load(base::relaxed) == 0) return trim_never;
+    stack* batch = nullptr;
+    {
+      base::locked hold(lock_);
+      if (now_ns >= period_ends_ns_) {
+        to_trim_ = period_ends_ns_ == 0 ? 0 : unneeded_;
+        unneeded_ = surplus_.load(base::relaxed);
+        period_ends_ns_ = now_ns + trim_period_ns;
       }
-      while (stack* s = pop(warm)) {
-        give_pages_back(*s);
-        base::locked hold(lock_);
-        push(lists.cold, s);
-        ++cached_;
+      for (std::size_t n = 0; n < trim_batch && to_trim_ > 0; ++n, --to_trim_) {
+        stack* s = take_surplus();
+        if (s == nullptr) break;
+        --cached_;
+        push(batch, s);
       }
+      if (batch == nullptr) to_trim_ = 0;
     }
+    while (stack* s = pop(batch)) {
+      give_pages_back(*s);
+      base::locked hold(lock_);
+      push(classes_[class_of(s->slot_size)].cold, s);
+      ++cached_;
+    }
+    base::locked hold(lock_);
+    if (to_trim_ > 0) return now_ns;
+    // relaxed: guarded by lock_.
+    return surplus_.load(base::relaxed) == 0 ? trim_never : period_ends_ns_;
   }
 
   [[nodiscard]] statistics numbers() const noexcept {
     base::locked hold(lock_);
-    return {.slots = slots_, .in_use = in_use_, .cached = cached_, .unguarded = unguarded_};
+    return {.slots = slots_,
+            .in_use = in_use_,
+            .cached = cached_,
+            .surplus = surplus_.load(base::relaxed),  // relaxed: guarded by lock_
+            .unguarded = unguarded_};
   }
 
  private:
   struct size_class_lists {
-    stack* warm = nullptr;    // newest first
+    stack* warm = nullptr;  // newest first
+    stack* surplus = nullptr;
     stack* cold = nullptr;    // without pages
     slab* untaken = nullptr;  // slabs with slots nobody has had yet
   };
+
+  // pop_surplus: with lock_.
+  stack* pop_surplus(size_class_lists& lists) noexcept {
+    stack* s = pop(lists.surplus);
+    if (s == nullptr) return nullptr;
+    // relaxed: guarded by lock_, as in release().
+    const auto left = surplus_.load(base::relaxed) - 1;
+    surplus_.store(left, base::relaxed);
+    unneeded_ = std::min(unneeded_, left);
+    return s;
+  }
+
+  // take_surplus: of any size; with lock_.
+  stack* take_surplus() noexcept {
+    for (auto& lists : classes_) {
+      if (stack* s = pop_surplus(lists)) return s;
+    }
+    return nullptr;
+  }
 
   stack* take_cached(int size_class) noexcept {
     size_class_lists& lists = classes_[size_class];
@@ -310,7 +347,8 @@ class allocator {
       WEFT_ASSERT(warm_bytes_ >= s->slot_size, "I3: more warm stacks than were counted");
       warm_bytes_ -= s->slot_size;
     } else {
-      s = pop(lists.cold);
+      s = pop_surplus(lists);
+      if (s == nullptr) s = pop(lists.cold);
       if (s == nullptr) return nullptr;
     }
     --cached_;
@@ -375,6 +413,10 @@ class allocator {
   size_class_lists classes_[classes];
   slab* all_ = nullptr;
   std::size_t warm_bytes_ = 0;
+  base::atomic<std::size_t> surplus_{0};
+  std::size_t unneeded_ = 0;         // the least that surplus_ was in this period
+  std::size_t to_trim_ = 0;          // of what was unneeded in the last period
+  std::int64_t period_ends_ns_ = 0;  // 0: none has begun
   std::size_t slots_ = 0;
   std::size_t in_use_ = 0;
   std::size_t cached_ = 0;
@@ -394,7 +436,7 @@ stack* allocate(allocator& a, std::size_t size) noexcept { return a.allocate(siz
 
 void release(allocator& a, stack* s) noexcept { a.release(s); }
 
-void trim(allocator& a) noexcept { a.trim(); }
+std::int64_t trim(allocator& a, std::int64_t now_ns) noexcept { return a.trim(now_ns); }
 
 bool canary_stands(const stack& s) noexcept {
   const char* strip = s.low - canary_size;

@@ -55,12 +55,15 @@ void destroy(allocator* a) noexcept;
 // GiB.
 [[nodiscard]] stack* allocate(allocator& a, std::size_t size) noexcept;
 
-// release: gives it back. Beyond a limit on what is cached its pages go back to the kernel, which
-// is a system call: not under a runtime lock.
+// release: gives it back.
 void release(allocator& a, stack* s) noexcept;
 
-// trim: returns the pages of every cached stack to the kernel (called when idle for long).
-void trim(allocator& a) noexcept;
+// trim: gives some pages back to the kernel, of stacks beyond a bound on what is cached that nobody
+// has needed for a second. Returns when to call again on the clock of `now_ns`: now_ns itself when
+// there is more to do; trim_never when everything beyond the bound has been given back. For whoever
+// has nothing else to do: makes up to 64 system calls.
+inline constexpr std::int64_t trim_never = INT64_MAX;
+std::int64_t trim(allocator& a, std::int64_t now_ns) noexcept;
 
 // canary_stands: whether the strip below `s` is untouched.
 [[nodiscard]] bool canary_stands(const stack& s) noexcept;
@@ -79,6 +82,7 @@ struct statistics {
   std::size_t slots = 0;  // ever made
   std::size_t in_use = 0;
   std::size_t cached = 0;
+  std::size_t surplus = 0;    // of the cached ones: with pages that trim() will give back
   std::size_t unguarded = 0;  // canary in place of a guard because the budget of mappings was spent
 };
 [[nodiscard]] statistics statistics_of(const allocator& a) noexcept;

@@ -23,6 +23,8 @@
 namespace weft::stack {
 namespace {
 
+constexpr std::int64_t second_ns = 1'000'000'000;
+
 struct destroyer {
   void operator()(allocator* a) const noexcept { destroy(a); }
 };
@@ -142,9 +144,12 @@ TEST_P(each_guard, survives_giving_pages_back) {
   auto a = make(GetParam());
   stack* s = allocate(*a, default_size);
   std::memset(s->low, 1, static_cast<std::size_t>(s->high - s->low));
+  // One that fills what is kept warm, so that `s` is surplus.
+  release(*a, allocate(*a, 256 << 20));
   release(*a, s);
   EXPECT_TRUE(resident(s->high - 1));
-  trim(*a);
+  EXPECT_EQ(trim(*a, 1), 1 + second_ns);
+  EXPECT_EQ(trim(*a, 1 + second_ns), trim_never);
   EXPECT_FALSE(resident(s->high - 1));
   EXPECT_FALSE(resident(s->low));
   ASSERT_EQ(allocate(*a, default_size), s);
@@ -243,20 +248,35 @@ TEST(stack, a_size_beyond_all_bounds_is_refused) {
   EXPECT_EQ(statistics_of(*a).slots, 0U);
 }
 
-TEST(stack, surplus_pages_go_back_at_release) {
+TEST(stack, surplus_pages_go_back_when_nobody_needed_them_for_a_period) {
   auto a = make(guard_kind::canary);
   constexpr std::size_t count = 1'500;
+  constexpr std::size_t surplus = count - 1'024;
   const auto all = allocate_many(*a, count);
   for (stack* s : all) s->high[-1] = 1;
+  EXPECT_EQ(trim(*a, 1), trim_never);
   release_all(*a, all);
   EXPECT_EQ(statistics_of(*a).cached, count);
-  const auto kept =
-      std::count_if(all.begin(), all.end(), [](const stack* s) { return resident(s->high - 1); });
-  EXPECT_EQ(kept, 1'024);
-  trim(*a);
+  const auto kept = [&] {
+    return static_cast<std::size_t>(std::count_if(
+        all.begin(), all.end(), [](const stack* s) { return resident(s->high - 1); }));
+  };
+  std::int64_t now = 1;
+  // A period begins; in it all but 100 of the surplus are needed.
+  EXPECT_EQ(trim(*a, now), now + second_ns);
+  release_all(*a, allocate_many(*a, count - 100));
+  EXPECT_EQ(trim(*a, now + second_ns / 2), now + second_ns);
+  EXPECT_EQ(kept(), count);
+  now += second_ns;
+  EXPECT_EQ(trim(*a, now), now);  // some at a time
+  EXPECT_EQ(trim(*a, now), now + second_ns);
+  EXPECT_EQ(kept(), count - 100);
+  // In the next one nobody needs any.
+  now += second_ns;
+  while (trim(*a, now) == now) continue;
+  EXPECT_EQ(trim(*a, now), trim_never);
+  EXPECT_EQ(kept(), count - surplus);
   EXPECT_EQ(statistics_of(*a).cached, count);
-  EXPECT_TRUE(
-      std::none_of(all.begin(), all.end(), [](const stack* s) { return resident(s->high - 1); }));
   EXPECT_EQ(allocate_many(*a, count).size(), count);
   EXPECT_EQ(statistics_of(*a).slots, count);
   release_all(*a, all);
