@@ -89,7 +89,7 @@ scheduler* current_scheduler() noexcept {
 visit::visit() noexcept : target_(current_scheduler()) {
   if (target_ != nullptr) return;
   target_ = visit_only_scheduler();
-  counted_ = target_ != nullptr;
+  counted_ = target_;
 }
 
 scheduler::scheduler(const scheduler_options& options)

@@ -252,18 +252,18 @@ class [[nodiscard]] visit {
  public:
   visit() noexcept;
   ~visit() {
-    if (counted_) target_->end_visit();
+    if (counted_ != nullptr) counted_->end_visit();
   }
   visit(const visit&) = delete;
   visit& operator=(const visit&) = delete;
   [[nodiscard]] scheduler* target() const noexcept { return target_; }
   // keep: the visit goes on when this object ends; somebody calls end_visit(). True if there is one
   // to end.
-  [[nodiscard]] bool keep() noexcept { return std::exchange(counted_, false); }
+  [[nodiscard]] bool keep() noexcept { return std::exchange(counted_, nullptr) != nullptr; }
 
  private:
   scheduler* target_;
-  bool counted_ = false;
+  scheduler* counted_ = nullptr;  // target_, if it counts this visit
 };
 
 // choose_max_procs: `asked`, or for 0 WEFT_MAXPROCS, else usable_cpus().

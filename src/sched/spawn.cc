@@ -19,6 +19,7 @@ goroutine* scheduler::take_record(machine* m) {
     for (waiter* w = p.free_records; w != nullptr; w = w->link) ++p.free_record_count;
   }
   waiter* first = p.free_records;
+  WEFT_ASSERT(first != nullptr, "the pool gives what it is asked for");
   p.free_records = first->link;
   --p.free_record_count;
   return static_cast<goroutine*>(first);
