@@ -32,8 +32,9 @@ result<void> sleep_until(std::chrono::time_point<limit::clock, Duration> t, cons
   return detail::sleep_until_ns(limit(t).deadline_ns(), l);
 }
 
-// timer: a channel that has a value, the time, once after a while. It costs nothing until somebody
-// waits for it. The channel's size and capacity are 0.
+// timer: a channel that has a value, the time it was due, once after a while (at once if that is
+// not positive). It costs nothing until somebody waits for it. The channel's size and capacity are
+// 0.
 class timer {
  public:
   using time_point = limit::clock::time_point;
@@ -91,11 +92,7 @@ class ticker : private timer {
   };
   template <class Rep, class Period>
   static nanoseconds in_ns(std::chrono::duration<Rep, Period> d) noexcept {
-    using seconds = std::chrono::duration<double>;
-    if (std::chrono::duration_cast<seconds>(d) >= std::chrono::hours(24 * 365 * 100)) {
-      return {limit::never};
-    }
-    return {std::chrono::ceil<std::chrono::nanoseconds>(d).count()};
+    return {detail::in_ns(d)};
   }
   explicit ticker(nanoseconds period);
   void set_period(nanoseconds period);

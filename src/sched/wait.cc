@@ -2,6 +2,8 @@
 
 #include <weft/error.h>
 
+#include <utility>
+
 #include "base/futex.h"
 #include "sched/environment.h"
 #include "sched/scheduler.h"
@@ -18,10 +20,13 @@ struct thread_proxy : waiter {
   }
   base::atomic<std::uint32_t> awake{0};
   thread_proxy* next_free = nullptr;
+  thread_proxy* made_before = nullptr;
 };
 
 base::lock proxies_lock{base::rank::leaf};
-thread_proxy* free_proxies = nullptr;  // guarded by proxies_lock
+// Guarded by proxies_lock.
+thread_proxy* free_proxies = nullptr;
+thread_proxy* all_proxies = nullptr;  // for LeakSanitizer
 
 thread_proxy* take_proxy() {
   {
@@ -31,16 +36,23 @@ thread_proxy* take_proxy() {
       return p;
     }
   }
-  return new thread_proxy();
+  auto* made = new thread_proxy();
+  base::locked hold(proxies_lock);
+  made->made_before = std::exchange(all_proxies, made);
+  return made;
 }
 
-// own_proxy: returns the record when its thread ends.
-struct own_proxy {
-  thread_proxy* record = take_proxy();
-  own_proxy() = default;
-  own_proxy(const own_proxy&) = delete;
-  own_proxy& operator=(const own_proxy&) = delete;
-  ~own_proxy() {
+// own_proxy: the record of this thread. Without a destructor, so that objects of the thread that
+// are destroyed after `proxy_return` may still wait: with a record that is then not returned.
+thread_local thread_proxy* own_proxy = nullptr;
+
+// proxy_return: returns the record when its thread ends.
+struct proxy_return {
+  proxy_return() = default;
+  proxy_return(const proxy_return&) = delete;
+  proxy_return& operator=(const proxy_return&) = delete;
+  ~proxy_return() {
+    thread_proxy* record = std::exchange(own_proxy, nullptr);
     base::locked hold(proxies_lock);
     record->next_free = free_proxies;
     free_proxies = record;
@@ -49,9 +61,37 @@ struct own_proxy {
 
 [[gnu::noinline]] waiter& current_waiter() noexcept {
   if (goroutine* g = current_goroutine()) return *g;
-  thread_local own_proxy proxy;
-  return *proxy.record;
+  if (own_proxy == nullptr) {
+    own_proxy = take_proxy();
+    static thread_local const proxy_return at_end;
+  }
+  return *own_proxy;
 }
+
+// cancellation: a wait's place in the list of what may cancel it; none if there is nothing.
+class cancellation {
+ public:
+  cancellation(cancel_source* source, waiter& who, ticket at) noexcept : source_(source) {
+    node_.who = &who;
+    node_.at = at;
+  }
+  cancellation(const cancellation&) = delete;
+  cancellation& operator=(const cancellation&) = delete;
+  ~cancellation() {
+    if (entered_) source_->remove(node_);
+  }
+  // enter: false if it has fired already.
+  [[nodiscard]] bool enter() noexcept {
+    if (source_ == nullptr) return true;
+    entered_ = source_->add(node_);
+    return entered_;
+  }
+
+ private:
+  cancel_source* const source_;
+  bool entered_ = false;
+  cancel_node node_;
+};
 
 }  // namespace
 
@@ -113,15 +153,12 @@ token wait::give_up() noexcept {
 token wait::park(const limits& l) noexcept {
   WEFT_ASSERT(open_, "a wait parks once");
   open_ = false;
-  cancel_node cancelled;
-  if (l.cancel != nullptr) {
-    cancelled.who = &who_;
-    cancelled.at = ticket_;
-    if (!l.cancel->add(cancelled)) {
-      // Cancelled already. Somebody else may have decided otherwise by now; then that holds.
-      if (who_.disarm()) return token_cancelled;
-      return who_.resume();
-    }
+  cancellation first(l.cancel, who_, ticket_);
+  cancellation second(l.also, who_, ticket_);
+  if (!first.enter() || !second.enter()) {
+    // Cancelled already. Somebody else may have decided otherwise by now; then that holds.
+    if (who_.disarm()) return token_cancelled;
+    return who_.resume();
   }
   token by = token_none;
   if (who_.is_thread()) {
@@ -134,7 +171,6 @@ token wait::park(const limits& l) noexcept {
     by = park_bare();
     stop_timer(deadline);
   }
-  if (l.cancel != nullptr) l.cancel->remove(cancelled);
   return by;
 }
 
@@ -170,7 +206,11 @@ token wait::park_thread(std::int64_t deadline_ns) noexcept {
 }
 
 std::error_code code_of(token by, const limits& l) noexcept {
-  if (by == token_cancelled && l.cancel != nullptr) return l.cancel->code();
+  if (by == token_cancelled) {
+    for (const cancel_source* source : {l.cancel, l.also}) {
+      if (source != nullptr && source->fired()) return source->code();
+    }
+  }
   return make_error_code(errc::timeout);
 }
 

@@ -28,6 +28,7 @@ namespace weft::sched {
 struct limits {
   std::int64_t deadline_ns = none_due;
   cancel_source* cancel = nullptr;  // a loan
+  cancel_source* also = nullptr;    // a loan; a second one, which may be without a first
 };
 
 class wait {
@@ -43,7 +44,7 @@ class wait {
   // again: begins another wait with the same reason, after the last one was decided or given up.
   void again() noexcept;
 
-  // park: waits until somebody claims the ticket, the deadline passes (token_timeout) or the source
+  // park: waits until somebody claims the ticket, the deadline passes (token_timeout) or a source
   // fires (token_cancelled). Must be called inside the gate, with no runtime lock held. May return
   // on another thread.
   token park(const limits& l = {}) noexcept;

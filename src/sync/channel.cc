@@ -192,7 +192,8 @@ outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine
   }
   while (got == outcome::blocked) {
     const auto due = due_ns_;
-    const sched::limits until{due < l.deadline_ns ? due : l.deadline_ns, l.cancel};
+    sched::limits until = l;
+    if (due < until.deadline_ns) until.deadline_ns = due;
     const auto by = wait_in(direction::recv, slot, until, k);
     if (served(by)) return served_outcome(by);
     const bool ticked =

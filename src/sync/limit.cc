@@ -15,36 +15,28 @@ limit::limit(const context& ctx) noexcept {
   auto* state = detail::context_access::state(ctx);
   if (state == nullptr) return;
   deadline_ns_ = state->deadline_ns();
-  source_ = state;
+  first_ = {state, false};
 }
 
 limit::limit(std::stop_token token) {
   if (!token.stop_possible()) return;
-  source_ = sync::context_state::create_for(std::move(token), nullptr);
-  owned_ = true;
+  first_ = {sync::context_state::create_for(std::move(token), nullptr), true};
 }
 
-limit::limit(const limit& other) noexcept
-    : deadline_ns_(other.deadline_ns_), source_(other.source_), owned_(other.owned_) {
-  if (owned_) source_->retain();
-}
-
-limit::limit(limit&& other) noexcept
-    : deadline_ns_(other.deadline_ns_),
-      source_(other.source_),
-      owned_(std::exchange(other.owned_, false)) {}
-
-sched::limits limit::raw() const noexcept { return {deadline_ns_, source_}; }
+sched::limits limit::raw() const noexcept { return {deadline_ns_, first_.get(), second_.get()}; }
 
 std::int64_t limit::after(std::int64_t ns) noexcept {
+  if (ns == 0) return 0;
   const auto now = sched::now_ns();
   return ns > never - now ? never : now + ns;
 }
 
-void limit::drop() noexcept {
-  if (!source_->unreference()) return;
+void limit::source::retain() const noexcept { of_->retain(); }
+
+void limit::source::drop() noexcept {
+  if (!of_->unreference()) return;
   const sched::gate inside;
-  source_->destroy();
+  of_->destroy();
 }
 
 }  // namespace weft

@@ -67,6 +67,18 @@ TEST(timer, has_one_value_the_time_it_was_due) {
   });
 }
 
+TEST(timer, of_nothing_is_due_now) {
+  in_both([] {
+    const auto begin = clock::now();
+    timer t(0ms);
+    const auto at = t.channel().recv().value();
+    EXPECT_GE(at, begin);
+    EXPECT_LE(at, clock::now());
+    EXPECT_FALSE(t.reset(-1h));
+    EXPECT_GE(t.channel().recv().value(), at);
+  });
+}
+
 TEST(timer, a_value_that_nobody_took_is_gone_after_stop_and_reset) {
   in_both([] {
     timer t(1us);
@@ -163,6 +175,7 @@ TEST(ticker, no_tick_arrives_after_stop) {
 TEST(ticker, an_impossible_period_throws) {
   EXPECT_THROW(ticker(0s), misuse_error);
   EXPECT_THROW(ticker(-1s), misuse_error);
+  EXPECT_THROW(ticker(std::chrono::hours::min()), misuse_error);
   ticker every(1h);
   EXPECT_THROW(every.reset(0s), misuse_error);
 }
