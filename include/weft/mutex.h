@@ -24,7 +24,7 @@ namespace weft {
 
 class mutex {
  public:
-  mutex() noexcept;
+  constexpr mutex() noexcept = default;
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
   ~mutex() = default;
@@ -53,7 +53,7 @@ class mutex {
   void unlock() noexcept;
 
  private:
-  alignas(8) std::byte core_[32];
+  alignas(8) std::byte core_[32] = {};
 };
 
 }  // namespace weft

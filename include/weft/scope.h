@@ -11,6 +11,11 @@
 // and is rethrown by join() or by the destructor. When the block itself is left by an exception,
 // the context is cancelled, the goroutines are waited for, and that exception goes on; theirs are
 // dropped.
+//
+// A goroutine that one of them starts with weft::go inherits the context, but nobody waits for it,
+// and an exception that leaves it ends the process.
+//
+// Usable from plain threads, as go() is.
 
 #include <weft/context.h>
 #include <weft/error.h>
@@ -93,7 +98,8 @@ class scope {
     detail::spawn(options, child{detail::scope_share(*state_), std::forward<F>(f)}, site);
   }
 
-  // context: done when the scope has failed, was cancelled, or its parent's context is done.
+  // context: done when the scope has failed, was cancelled, or has ended, or its parent's context
+  // is done.
   [[nodiscard]] const weft::context& context() const noexcept;
 
   // cancel: cancels the context; does not wait.
@@ -103,8 +109,9 @@ class scope {
   // says nothing of their failures.
   result<void> wait(const limit& l = {}) noexcept;
 
-  // join: wait(), then throws the first of their exceptions, once.
-  void join();
+  // join: wait(), then throws the first of their exceptions, once. An error means that `l` ended
+  // the wait before: then it throws nothing.
+  result<void> join(const limit& l = {});
 
  private:
   sync::scope_state* state_;

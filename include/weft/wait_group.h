@@ -6,8 +6,8 @@
 //   for (auto& part : parts) all.go([&part] { work(part); });
 //   all.wait();
 //
-// It may be destroyed as soon as a wait() has returned. scope.h does the same with errors and
-// cancellation.
+// It may be destroyed as soon as all its wait()s have returned, and one of them without an error.
+// scope.h does the same with errors and cancellation. Usable from plain threads, and before main.
 
 #include <weft/error.h>
 #include <weft/go.h>
@@ -22,14 +22,14 @@ namespace weft {
 
 class wait_group {
  public:
-  wait_group() noexcept;
+  constexpr wait_group() noexcept = default;
   wait_group(const wait_group&) = delete;
   wait_group& operator=(const wait_group&) = delete;
   ~wait_group() = default;
 
   // add: `n` more things, or fewer if it is negative. At 0 all who wait go on. Call it before
-  // starting what will call done(). Throws misuse_error ("sync: negative WaitGroup counter"). Never
-  // waits.
+  // starting what will call done(). Throws misuse_error ("sync: negative WaitGroup counter") if it
+  // would leave 0 to 2^61, and changes nothing then. Never waits.
   void add(std::ptrdiff_t n);
 
   // done: one thing less. What was done before is seen by those whose wait it ends.
@@ -38,8 +38,8 @@ class wait_group {
   // wait: until the count is 0. An error means that `l` ended the wait before.
   result<void> wait(const limit& l = {}) noexcept;
 
-  // go: add(1), and a goroutine that calls `f` and then, when f and what it holds are gone, done().
-  // An exception that leaves f ends the process.
+  // go: add(1), and a goroutine (weft::go) that calls `f` and then, when f and what it holds are
+  // gone, done(). An exception that leaves f ends the process, and nobody's wait before.
   template <class F>
     requires std::is_invocable_v<std::decay_t<F>>
   void go(F&& f, const std::source_location& site = std::source_location::current()) {
@@ -68,15 +68,16 @@ class wait_group {
     wait_group* of_;
   };
 
-  // child: its members end in reverse: the share after the function.
+  // child: its members end in reverse: the share after the function. noexcept: an exception ends
+  // the process here, where the share is still owed.
   template <class F>
   struct child {
     share owed;
     F f;
-    void operator()() { std::invoke(std::move(f)); }
+    void operator()() noexcept { std::invoke(std::move(f)); }
   };
 
-  alignas(8) std::byte core_[32];
+  alignas(8) std::byte core_[32] = {};
 };
 
 }  // namespace weft

@@ -12,7 +12,7 @@ constexpr int spins_max = 100;
 constexpr int held_max = 4200;  // a select of the largest size holds one lock a channel
 struct held_ranks {
   int depth = 0;
-  std::uint8_t rank[held_max];
+  std::int8_t rank[held_max];
 };
 thread_local held_ranks held;
 
@@ -45,7 +45,7 @@ void lock::wake_one() noexcept { futex_wake(word_, 1); }
 void lock::note_acquired() noexcept {
   auto& h = here();
   WEFT_ASSERT(h.depth < held_max, "too many runtime locks held");
-  const auto mine = static_cast<std::uint8_t>(rank_);
+  const auto mine = static_cast<std::int8_t>(rank_);
   if (h.depth > 0) {
     const auto top = h.rank[h.depth - 1];
     WEFT_ASSERT(top < mine || (top == mine && rank_ == rank::channel),
@@ -56,7 +56,7 @@ void lock::note_acquired() noexcept {
 
 void lock::note_released() noexcept {
   auto& h = here();
-  const auto mine = static_cast<std::uint8_t>(rank_);
+  const auto mine = static_cast<std::int8_t>(rank_);
   for (int i = h.depth - 1; i >= 0; --i) {
     if (h.rank[i] != mine) continue;
     for (int j = i; j + 1 < h.depth; ++j) h.rank[j] = h.rank[j + 1];

@@ -21,11 +21,11 @@
 namespace weft::base {
 
 // rank: the order in which locks nest, outermost first.
-enum class rank : std::uint8_t {
-  scope,
+enum class rank : std::int8_t {
+  scope = -3,
   context,
   channel,
-  sync,        // mutex, wait_group, once: their wait queues
+  sync = 0,    // mutex, wait_group, once: their wait queues, which begin as memory of zeros
   cancel,      // a cancel source's list of waiters
   descriptor,  // the poller's record of a descriptor
   poller,

@@ -104,9 +104,7 @@ class mutex_core {
   void unlock_slow() noexcept;
   void hand_over(sched::wake_list& woken) noexcept;
   void wake_one(sched::wake_list& woken) noexcept;
-  [[nodiscard]] word waiting_if_any() const noexcept {
-    return waiters_.queue.empty() ? 0 : waiting;
-  }
+  [[nodiscard]] word waiting_if_any() noexcept { return waiters_.queue().empty() ? 0 : waiting; }
 
   base::atomic<word> word_{0};
   waiters waiters_;
@@ -155,7 +153,7 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
     if (by != sched::token_ready) {
       base::locked hold(waiters_.lock);
       // relaxed: flags order nothing (I2 by the lock).
-      if (waiters_.queue.empty()) word_.fetch_and(~(waiting | starving), base::relaxed);
+      if (waiters_.queue().empty()) word_.fetch_and(~(waiting | starving), base::relaxed);
       return by;
     }
     was_woken = true;
@@ -179,8 +177,8 @@ void mutex_core::unlock_slow() noexcept {
 void mutex_core::hand_over(sched::wake_list& woken) noexcept {
   const word kept = word_.load(base::relaxed) & woken_bit;
   const auto now = sched::now_ns();
-  while (auto* n = static_cast<mutex_node*>(waiters_.queue.pop_front())) {
-    const bool over = waiters_.queue.empty() || now - n->since_ns < starvation_ns;
+  while (auto* n = static_cast<mutex_node*>(waiters_.queue().pop_front())) {
+    const bool over = waiters_.queue().empty() || now - n->since_ns < starvation_ns;
     // release: as in unlock(); the new owner sees it by the claim as well.
     word_.store(n->owner | kept | waiting_if_any() | (over ? 0 : starving), base::release);
     if (woken.claim(*n->who, n->at, token_handed)) return;
@@ -190,7 +188,7 @@ void mutex_core::hand_over(sched::wake_list& woken) noexcept {
 
 // wake_one: the mutex becomes free; the first waiter is woken to try.
 void mutex_core::wake_one(sched::wake_list& woken) noexcept {
-  while (sched::wait_node* n = waiters_.queue.pop_front()) {
+  while (sched::wait_node* n = waiters_.queue().pop_front()) {
     // It cannot try before we let the queue's lock go, so the claim may come before the word.
     if (!woken.claim(*n->who, n->at, sched::token_ready)) continue;
     word_.store(woken_bit | waiting_if_any(), base::release);  // release: as in unlock()
@@ -204,16 +202,14 @@ void mutex_core::wake_one(sched::wake_list& woken) noexcept {
 
 namespace {
 
+// core_of: which begins as zeros (waiters.h).
 sync::mutex_core& core_of(std::byte* bytes) noexcept {
+  static_assert(sizeof(sync::mutex_core) <= sizeof(mutex) &&
+                alignof(sync::mutex_core) <= alignof(mutex));
   return *std::launder(reinterpret_cast<sync::mutex_core*>(bytes));
 }
 
 }  // namespace
-
-mutex::mutex() noexcept {
-  static_assert(sizeof(sync::mutex_core) <= sizeof core_ && alignof(sync::mutex_core) <= 8);
-  ::new (static_cast<void*>(core_)) sync::mutex_core;
-}
 
 void mutex::lock() noexcept {
   const sched::waiting_gate inside;

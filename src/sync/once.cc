@@ -1,6 +1,6 @@
 // once: fresh -> running -> done; each change under the queue's lock, done also read without it.
 //
-// Tests: once_test.cc.
+// Tests: wait_group_test.cc.
 
 #include <weft/once.h>
 
@@ -19,22 +19,22 @@ enum class once_state : std::uint32_t { fresh, running, done };
 
 class once_core {
  public:
-  // begin: true if the caller has to do it. False: it is done.
-  bool begin() noexcept {
+  // begin: token_none if the caller has to do it; token_ready: it is done; else what ended the
+  // wait.
+  sched::token begin(const sched::limits& l) noexcept {
     // acquire: sees what the one call did; pairs with the store in end().
-    if (state_.load(base::acquire) == once_state::done) return false;
+    if (state_.load(base::acquire) == once_state::done) return sched::token_ready;
     sched::wait w(sched::wait_reason::once, this);
     waiters_.lock.acquire();
     const auto at = state_.load(base::relaxed);  // relaxed: guarded by the lock
     if (at == once_state::running) {
       sched::wait_node n;
-      waiters_.park(w, n, false, {});
-      return false;
+      return waiters_.park(w, n, false, l);
     }
     if (at == once_state::fresh)
       state_.store(once_state::running, base::relaxed);  // relaxed: guarded
     waiters_.lock.release();
-    return at == once_state::fresh;
+    return at == once_state::fresh ? sched::token_none : sched::token_ready;
   }
 
   void end() noexcept {
@@ -49,21 +49,22 @@ class once_core {
   waiters waiters_;
 };
 
+// core_of: which begins as zeros (waiters.h).
 once_core& core_of(std::byte* bytes) noexcept {
+  static_assert(sizeof(once_core) <= sizeof(once) && alignof(once_core) <= alignof(once));
   return *std::launder(reinterpret_cast<once_core*>(bytes));
 }
 
 }  // namespace
 }  // namespace sync
 
-once::once() noexcept {
-  static_assert(sizeof(sync::once_core) <= sizeof core_ && alignof(sync::once_core) <= 8);
-  ::new (static_cast<void*>(core_)) sync::once_core;
-}
-
-bool once::begin() noexcept {
+result<bool> once::begin(const limit& l) noexcept {
   const sched::waiting_gate inside;
-  return sync::core_of(core_).begin();
+  const auto raw = l.raw();
+  const auto by = sync::core_of(core_).begin(raw);
+  if (by == sched::token_none) return true;
+  if (by == sched::token_ready) return false;
+  return std::unexpected(error(sched::code_of(by, raw), "once"));
 }
 
 void once::end() noexcept {

@@ -93,9 +93,11 @@ result<void> scope::wait(const limit& l) noexcept {
   return std::unexpected(error(sched::code_of(by, raw), "scope join"));
 }
 
-void scope::join() {
-  static_cast<void>(wait());
+result<void> scope::join(const limit& l) {
+  auto ended = wait(l);
+  if (!ended) return ended;
   if (auto failure = state_->take_failure()) std::rethrow_exception(std::move(failure));
+  return ended;
 }
 
 }  // namespace weft

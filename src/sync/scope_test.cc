@@ -1,6 +1,7 @@
 #include <weft/channel.h>
 #include <weft/scope.h>
 #include <weft/time.h>
+#include <weft/wait_group.h>
 
 #include <atomic>
 #include <memory>
@@ -107,6 +108,89 @@ TEST(scope, join_rethrows_once) {
     EXPECT_EQ(text_thrown([&] { s.join(); }), "once");
     s.join();
     EXPECT_TRUE(s.context().done());
+  });
+}
+
+TEST(scope, a_join_that_its_limit_ends_throws_nothing) {
+  in_weft([] {
+    scope s;
+    s.go([&] { static_cast<void>(s.context().wait()); });
+    s.go([] { throw mine("later"); });
+    s.go([] { static_cast<void>(sleep_for(50ms)); });
+    EXPECT_EQ(s.join(1ms).error(), errc::timeout);
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join(1h)); }), "later");
+    EXPECT_TRUE(s.join(1h));
+  });
+}
+
+TEST(scope, nested_scopes_fail_from_the_inside_out) {
+  in_weft([] {
+    std::atomic<int> stopped{0};
+    EXPECT_EQ(text_thrown([&] {
+                scope outer;
+                outer.go([&] {
+                  scope inner;
+                  inner.go([&] {
+                    static_cast<void>(inner.context().wait());
+                    ++stopped;
+                  });
+                  inner.go([] { throw mine("inner"); });
+                });
+                outer.go([&] {
+                  static_cast<void>(outer.context().wait());
+                  ++stopped;
+                });
+              }),
+              "inner");
+    EXPECT_EQ(stopped, 2);
+  });
+}
+
+TEST(scope, a_function_that_throws_when_copied_is_not_counted) {
+  in_weft([] {
+    struct throws_when_copied {
+      throws_when_copied() = default;
+      throws_when_copied(const throws_when_copied&) { throw mine("no copy"); }
+      void operator()() const {}
+    };
+    const throws_when_copied f;
+    scope s;
+    EXPECT_EQ(text_thrown([&] { s.go(f); }), "no copy");
+    EXPECT_TRUE(s.join());
+    wait_group g;
+    EXPECT_EQ(text_thrown([&] { g.go(f); }), "no copy");
+    EXPECT_TRUE(g.wait());
+  });
+}
+
+TEST(scope, a_goroutine_that_it_did_not_start_only_inherits_its_context) {
+  in_weft([] {
+    context seen;
+    channel<int> started(0);
+    channel<int> ended(0);
+    {
+      scope s;
+      s.go([&] {
+        go([&, started, ended] {
+          seen = context::current();
+          started.send(1);
+          EXPECT_TRUE(seen.wait());
+          ended.send(1);
+        });
+      });
+      EXPECT_TRUE(started.recv());
+      EXPECT_FALSE(seen.done());
+    }
+    EXPECT_TRUE(seen.done());
+    EXPECT_TRUE(ended.recv());
+  });
+}
+
+TEST(scope, without_a_runtime_starts_nothing_and_ends) {
+  on_thread([] {
+    scope s;
+    EXPECT_THROW(s.go([] {}), misuse_error);
+    EXPECT_TRUE(s.join());
   });
 }
 

@@ -8,17 +8,14 @@
 namespace weft {
 namespace {
 
+// core_of: which begins as zeros (waiters.h).
 sync::wait_group_core& core_of(std::byte* bytes) noexcept {
+  static_assert(sizeof(sync::wait_group_core) <= sizeof(wait_group) &&
+                alignof(sync::wait_group_core) <= alignof(wait_group));
   return *std::launder(reinterpret_cast<sync::wait_group_core*>(bytes));
 }
 
 }  // namespace
-
-wait_group::wait_group() noexcept {
-  static_assert(sizeof(sync::wait_group_core) <= sizeof core_ &&
-                alignof(sync::wait_group_core) <= 8);
-  ::new (static_cast<void*>(core_)) sync::wait_group_core;
-}
 
 void wait_group::add(std::ptrdiff_t n) {
   bool counted = false;

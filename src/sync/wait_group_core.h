@@ -23,12 +23,13 @@ class wait_group_core {
   using word = std::int64_t;
 
  public:
-  // add: false if the count would become negative.
+  // add: false if the count would become negative, or more than fits.
   bool add(word n) noexcept {
+    if (n > count_max || n < -count_max) return false;
     word old = word_.load(base::relaxed);
     for (;;) {
       const word next = old + n * one;
-      if (next < 0) return false;
+      if (next < 0 || next / one > count_max) return false;
       if (next == waited && n != 0) return last(n);
       // acq_rel: release publishes what was done before; acquire makes the last one see the
       // others'.
@@ -48,7 +49,7 @@ class wait_group_core {
     sched::wait_node n;
     const auto by = waiters_.park(w, n, false, l);
     base::locked hold(waiters_.lock);
-    if (waiters_.queue.empty()) {
+    if (waiters_.queue().empty()) {
       word idle = waited;
       // I3. acq_rel: who then finds 0 without the lock sees what the add() before published.
       word_.compare_exchange_strong(idle, 0, base::acq_rel, base::relaxed);
@@ -81,6 +82,7 @@ class wait_group_core {
 
   static constexpr word waited = 1;
   static constexpr word one = 2;
+  static constexpr word count_max = (word{1} << 61) - 1;  // the sum of two fits a word
 
   base::atomic<word> word_{0};
   waiters waiters_;

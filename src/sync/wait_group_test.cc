@@ -1,9 +1,14 @@
+#include <weft/channel.h>
 #include <weft/context.h>
+#include <weft/mutex.h>
 #include <weft/once.h>
 #include <weft/wait_group.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -46,6 +51,18 @@ TEST(wait_group, a_negative_count_throws_and_changes_nothing) {
     EXPECT_EQ(g.wait(1ms).error(), errc::timeout);
     EXPECT_THROW(g.add(-2), misuse_error);
     g.done();
+    EXPECT_TRUE(g.wait());
+  });
+}
+
+TEST(wait_group, a_count_that_does_not_fit_throws_and_changes_nothing) {
+  in_both([] {
+    wait_group g;
+    EXPECT_THROW(g.add(PTRDIFF_MAX), misuse_error);
+    EXPECT_THROW(g.add(PTRDIFF_MIN), misuse_error);
+    g.add((std::ptrdiff_t{1} << 61) - 1);
+    EXPECT_THROW(g.add(1), misuse_error);
+    g.add(-((std::ptrdiff_t{1} << 61) - 1));
     EXPECT_TRUE(g.wait());
   });
 }
@@ -114,6 +131,80 @@ TEST(wait_group, counts_goroutines_for_a_plain_thread) {
       EXPECT_EQ(ran, 50);
     });
     join_from_goroutine(outside);
+  });
+}
+
+using wait_group_death = ::testing::Test;
+
+// slow_to_tell: in whose what() another thread has its chance to end the process first.
+struct slow_to_tell : std::exception {
+  const char* what() const noexcept override {
+    std::this_thread::sleep_for(200ms);
+    return "too bad";
+  }
+};
+
+TEST(wait_group_death, an_exception_ends_the_process_before_it_ends_a_wait) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::run(
+                  [] {
+                    wait_group g;
+                    g.go([] { throw slow_to_tell(); });
+                    g.wait().value();
+                    std::_Exit(0);
+                  },
+                  {.max_procs = 2}),
+              ::testing::ExitedWithCode(2), "panic: too bad");
+}
+
+// Usable by the constructors of others, whatever their order.
+constinit mutex global_mutex;
+constinit wait_group global_group;
+constinit once global_once;
+constinit channel<int> global_nil;
+constinit context global_background;
+
+TEST(constant_initialised, locks_and_groups_wait_and_wake) {
+  in_weft([] {
+    int count = 0;
+    global_mutex.lock();
+    global_group.add(1);
+    wait_group all;
+    for (int i = 0; i < 3; ++i) {
+      all.go([&] {
+        const std::lock_guard hold(global_mutex);
+        ++count;
+      });
+      all.go([] { EXPECT_TRUE(global_group.wait()); });
+    }
+    wait_until_parked(wait_reason::mutex_lock, 3);
+    wait_until_parked(wait_reason::wait_group, 4 - 1);
+    global_mutex.unlock();
+    global_group.done();
+    all.wait().value();
+    EXPECT_EQ(count, 3);
+    global_once.call([&] { ++count; });
+    global_once.call([&] { ++count; });
+    EXPECT_EQ(count, 4);
+    EXPECT_FALSE(global_nil);
+    EXPECT_FALSE(global_background.done());
+  });
+}
+
+TEST(once, a_limit_ends_the_wait_for_the_first_call) {
+  in_weft([] {
+    once o;
+    channel<int> go_on(0);
+    wait_group all;
+    all.go([&] { o.call([&] { static_cast<void>(go_on.recv()); }); });
+    wait_until_parked(wait_reason::chan_receive, 1);
+    auto [ctx, cancel] = with_cancel({});
+    cancel();
+    EXPECT_EQ(o.call([] { ADD_FAILURE() << "called twice"; }, 1ms).error(), errc::timeout);
+    EXPECT_EQ(o.call([] { ADD_FAILURE() << "called twice"; }, ctx).error(), errc::cancelled);
+    go_on.close();
+    all.wait().value();
+    EXPECT_TRUE(o.call([] { ADD_FAILURE() << "called twice"; }, ctx));
   });
 }
 

@@ -3,17 +3,29 @@
 // waiters: a queue of those who wait for one object, with its lock. Who wakes them claims under the
 // lock and fires after it; who is woken returns only after the waker has let the lock go, so that
 // it may destroy the object.
+//
+// Memory of zeros is a free lock and an empty queue. So a mutex, wait_group or once of static
+// storage is there before any code runs (the constructors of others may use it), and making one is
+// inline.
 
-#include <algorithm>
+#include <new>
 
 #include "base/lock.h"
 #include "sched/wait.h"
 
 namespace weft::sync {
 
-struct waiters {
+class waiters {
+ public:
   base::lock lock{base::rank::sync};
-  sched::wait_queue queue;  // guarded by lock
+  static_assert(static_cast<int>(base::rank::sync) == 0);
+
+  // queue: with `lock` held.
+  sched::wait_queue& queue() noexcept {
+    // Of zeros: a list that is made and empty points to itself.
+    if (!queue_.empty() && queue_.front() == nullptr) ::new (&queue_) sched::wait_queue;
+    return queue_;
+  }
 
   // park: waits in the queue. `lock` is held when it is called and not when it returns. The node is
   // in nobody's hands afterwards.
@@ -22,15 +34,15 @@ struct waiters {
     n.who = &w.who();
     n.at = w.at();
     if (at_front) {
-      queue.push_front(n);
+      queue().push_front(n);
     } else {
-      queue.push_back(n);
+      queue().push_back(n);
     }
     lock.release();
     const sched::token by = w.park(l);
     if (by == sched::token_timeout || by == sched::token_cancelled) {
       base::locked hold(lock);
-      if (n.linked()) queue.remove(n);
+      if (n.linked()) queue().remove(n);
     } else {
       lock.pass();
     }
@@ -39,8 +51,11 @@ struct waiters {
 
   // claim_all: with `lock` held.
   void claim_all(sched::wake_list& woken) noexcept {
-    while (sched::wait_node* n = queue.pop_front()) woken.claim(*n->who, n->at, n->by);
+    while (sched::wait_node* n = queue().pop_front()) woken.claim(*n->who, n->at, n->by);
   }
+
+ private:
+  sched::wait_queue queue_;  // guarded by lock
 };
 
 }  // namespace weft::sync
