@@ -92,7 +92,7 @@ class receiving {
   result<T> recv(const limit& l = {}) const {
     incoming<T> in;
     const auto outcome = channel_recv(own_core(), in.slot(), l);
-    if (outcome == channel_outcome::done) return result<T>(std::in_place, in.take());
+    if (outcome == channel_outcome::done) return in.template take<result<T>>(std::in_place);
     return std::unexpected(error_of(outcome, "chan receive"));
   }
 
@@ -100,7 +100,7 @@ class receiving {
   result<T> try_recv() const {
     incoming<T> in;
     const auto outcome = channel_try_recv(own_core(), in.slot());
-    if (outcome == channel_outcome::done) return result<T>(std::in_place, in.take());
+    if (outcome == channel_outcome::done) return in.template take<result<T>>(std::in_place);
     return std::unexpected(error_of(outcome, "chan receive"));
   }
 
@@ -211,7 +211,8 @@ class channel : public detail::channel_handle,
   // channel: nil.
   channel() noexcept = default;
   // channel(capacity): an open one with room for `capacity` values; with 0 each send waits for its
-  // receiver. Throws misuse_error ("makechan: size out of range") if negative or beyond memory.
+  // receiver. Throws misuse_error ("makechan: size out of range") if negative or more than any
+  // memory holds; bad_alloc if there is not so much.
   explicit channel(std::ptrdiff_t capacity)
       : channel_handle(
             detail::make_channel(capacity, detail::element_size<T>, detail::dropper<T>())) {}

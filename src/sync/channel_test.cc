@@ -6,6 +6,8 @@
 #include <atomic>
 #include <concepts>
 #include <memory>
+#include <ranges>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -376,6 +378,169 @@ TEST(channel, large_and_aligned_elements_travel) {
     EXPECT_EQ(small.recv()->value, 8);
     const auto got = cell.recv();
     EXPECT_EQ(got->value, "text");
+  });
+}
+
+// ticket: one that can be moved but not copied, though moving is copying its bytes.
+struct ticket {
+  explicit ticket(int n) noexcept : number(n) {}
+  ticket(const ticket&) = delete;
+  ticket(ticket&&) noexcept = default;
+  ticket& operator=(const ticket&) = delete;
+  ticket& operator=(ticket&&) noexcept = default;
+  int number;
+};
+static_assert(std::is_trivially_copyable_v<ticket>);
+
+TEST(channel, move_only_elements_without_a_destructor_travel) {
+  in_both([] {
+    channel<ticket> ch(2);
+    ch.send(ticket(1));
+    EXPECT_TRUE(ch.try_send(ticket(2)));
+    EXPECT_EQ(ch.recv()->number, 1);
+    EXPECT_EQ(ch.try_recv()->number, 2);
+  });
+}
+
+TEST(channel, receiving_calls_no_constructor_of_an_empty_element_but_its_move) {
+  in_both([] {
+    static int made;
+    struct announced {
+      announced() noexcept { ++made; }
+    };
+    made = 0;
+    channel<announced> ch(1);
+    ch.send({});
+    EXPECT_TRUE(ch.recv());
+    EXPECT_EQ(made, 1);
+  });
+}
+
+TEST(channel, what_was_not_sent_of_a_larger_object_is_still_there) {
+  in_both([] {
+    struct base {
+      std::string text;
+      explicit base(std::string t) : text(std::move(t)) {}
+      base(const base&) = default;
+      base(base&&) noexcept = default;
+      base& operator=(const base&) = default;
+      base& operator=(base&&) noexcept = default;
+      virtual ~base() = default;
+    };
+    struct larger : base {
+      using base::base;
+      std::unique_ptr<int> own = std::make_unique<int>(7);
+    };
+    channel<base> ch(0);
+    larger mine("kept");
+    EXPECT_EQ(ch.send(std::move(mine), 1ms).error(), errc::timeout);
+    EXPECT_EQ(mine.text, "kept");
+    EXPECT_EQ(*mine.own, 7);
+  });
+}
+
+struct throws_when_copied {
+  throws_when_copied() = default;
+  throws_when_copied(const throws_when_copied& other) : text(other.text) {
+    throw std::runtime_error("no copy");
+  }
+  throws_when_copied(throws_when_copied&&) noexcept = default;
+  std::string text = "text";
+};
+
+TEST(channel, a_copy_that_throws_sends_nothing) {
+  in_both([] {
+    channel<throws_when_copied> ch(1);
+    const throws_when_copied value;
+    EXPECT_THROW(ch.send(value), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(ch.send(value, 1ms)), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(ch.try_send(value)), std::runtime_error);
+    EXPECT_EQ(ch.size(), 0U);
+    EXPECT_FALSE(ch.try_recv());
+    ch.send(throws_when_copied());
+    EXPECT_EQ(ch.recv()->text, "text");
+  });
+}
+
+TEST(channel, an_element_that_fills_most_of_a_stack_is_received) {
+  in_weft([] {
+    struct vast {
+      std::array<std::byte, 112 * 1024> part;
+    };
+    channel<vast> ch(1);
+    const auto value = std::make_unique<vast>();
+    value->part.back() = std::byte{9};
+    ch.send(*value);
+    wait_group all;
+    all.go([ch] {
+      const auto got = ch.recv();
+      EXPECT_EQ(got->part.back(), std::byte{9});
+    });
+    all.wait().value();
+  });
+}
+
+// A destructor of an element is code like any other: it may wait, and use channels.
+TEST(channel, destructors_of_elements_left_behind_may_wait) {
+  in_weft([] {
+    struct says_goodbye {
+      explicit says_goodbye(const channel<int>& ch) noexcept : to(ch) {}
+      says_goodbye(says_goodbye&&) noexcept = default;
+      ~says_goodbye() {
+        if (to) to.send(1);
+      }
+      channel<int> to;
+    };
+    channel<int> goodbyes(0);
+    go([=] {
+      channel<says_goodbye> ch(2);
+      ch.send(says_goodbye(goodbyes));
+      ch.send(says_goodbye(goodbyes));
+    });
+    EXPECT_TRUE(goodbyes.recv());
+    EXPECT_TRUE(goodbyes.recv());
+  });
+}
+
+// The record by which a thread waits ends with the thread, but objects of the thread that were
+// there before are destroyed after it.
+TEST(channel, a_thread_may_wait_in_the_destructors_of_its_thread_locals) {
+  struct waits_at_end {
+    channel<int> ch;
+    std::atomic<bool>* at_end = nullptr;
+    ~waits_at_end() {
+      *at_end = true;
+      EXPECT_EQ(ch.recv().value(), 1);
+    }
+  };
+  std::array<channel<int>, 3> ch;
+  std::vector<std::thread> threads;
+  for (auto& c : ch) {
+    c = channel<int>(0);
+    std::atomic<bool> at_end{false};
+    threads.emplace_back([c, &at_end] {
+      thread_local waits_at_end waits;
+      waits.ch = c;
+      waits.at_end = &at_end;
+      EXPECT_FALSE(channel<int>(0).recv(1ms));
+    });
+    while (!at_end) std::this_thread::yield();
+  }
+  for (auto& c : ch) c.send(1);
+  for (auto& t : threads) t.join();
+}
+
+static_assert(std::ranges::input_range<channel<int>>);
+static_assert(std::ranges::input_range<const receiver<std::string>>);
+
+TEST(channel, is_a_range) {
+  in_both([] {
+    channel<int> ch(3);
+    for (int i = 0; i < 3; ++i) ch.send(i);
+    ch.close();
+    int sum = 0;
+    for (const int v : ch | std::views::transform([](int x) { return x + 1; })) sum += v;
+    EXPECT_EQ(sum, 6);
   });
 }
 

@@ -18,8 +18,8 @@ namespace weft::detail {
 inline constexpr std::size_t element_bytes_max = 128;
 
 template <class T>
-inline constexpr bool element_is_empty =
-    std::is_empty_v<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>;
+inline constexpr bool element_is_empty = std::is_empty_v<T> && std::is_trivially_copyable_v<T> &&
+                                         std::is_trivially_default_constructible_v<T>;
 
 template <class T>
 inline constexpr bool element_is_bytes =
@@ -76,18 +76,20 @@ class incoming {
 
   void* slot() noexcept { return element_is_bytes<T> ? static_cast<void*>(bytes_) : &cell_; }
 
-  // take: once, after an element has arrived.
-  T take() noexcept {
+  // take: once, after an element has arrived: moves it into an `R` made from `args` and the
+  // element, with nothing in between: it may be large.
+  template <class R = T, class... Args>
+  R take(Args... args) noexcept {
     if constexpr (element_is_empty<T>) {
-      return T();
+      return R(args..., T());
     } else if constexpr (element_is_bytes<T>) {
-      return *std::launder(reinterpret_cast<T*>(bytes_));
+      return R(args..., std::move(*std::launder(reinterpret_cast<T*>(bytes_))));
     } else {
       struct emptied {
         T* cell;
         ~emptied() { destroy_cell(cell); }
       } const from{cell_};
-      return T(std::move(*from.cell));
+      return R(args..., std::move(*from.cell));
     }
   }
 
@@ -122,10 +124,7 @@ class outgoing {
   outgoing& operator=(const outgoing&) = delete;
   ~outgoing() {
     if (cell_ == nullptr) return;
-    if (origin_ != nullptr) {
-      std::destroy_at(origin_);
-      std::construct_at(origin_, std::move(*cell_));
-    }
+    if (origin_ != nullptr) give_back();
     destroy_cell(cell_);
   }
 
@@ -136,6 +135,15 @@ class outgoing {
   void sent() noexcept { cell_ = nullptr; }
 
  private:
+  void give_back() noexcept {
+    if constexpr (std::is_nothrow_move_assignable_v<T>) {
+      *origin_ = std::move(*cell_);  // which may be a part of a larger object
+    } else {
+      std::destroy_at(origin_);
+      std::construct_at(origin_, std::move(*cell_));
+    }
+  }
+
   const T* direct_ = nullptr;
   T* cell_ = nullptr;
   T* origin_ = nullptr;
