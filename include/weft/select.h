@@ -14,7 +14,8 @@
 //
 // The arguments are evaluated once, whether chosen or not, in the order the compiler likes.
 // Functions may be left out. They run after the select is over: they may wait, throw, and use the
-// same channels.
+// same channels. What they return is dropped. Cases stand in the call itself: they borrow their
+// channel or context, and what one has sent is gone.
 //
 // Usable from plain threads.
 
@@ -55,7 +56,7 @@ class recv_case {
         std::invoke(f_,
                     result<T>(std::unexpect, error_of(channel_outcome::closed, "chan receive")));
       } else {
-        std::invoke(f_, result<T>(std::in_place, in_.take()));
+        std::invoke(f_, in_.template take<result<T>>(std::in_place));
       }
     } else if constexpr (std::is_invocable_v<F&, T>) {
       if (!closed) std::invoke(f_, in_.take());
@@ -158,19 +159,19 @@ template <class T, class F = detail::nothing>
 
 // send: a case that sends `value` to `ch`, a channel<T> or sender<T>. A value that is not sent is
 // destroyed with the case.
-template <class T, class V, class F = detail::nothing>
-  requires std::is_constructible_v<T, V>
+template <class T, class V = T, class F = detail::nothing>
+  requires std::is_convertible_v<V, T>
 [[nodiscard]] auto send(const channel<T>& ch, V&& value, F f = {}) {
   return detail::send_case<T, F>(ch.core(), std::forward<V>(value), std::move(f));
 }
-template <class T, class V, class F = detail::nothing>
-  requires std::is_constructible_v<T, V>
+template <class T, class V = T, class F = detail::nothing>
+  requires std::is_convertible_v<V, T>
 [[nodiscard]] auto send(const sender<T>& ch, V&& value, F f = {}) {
   return detail::send_case<T, F>(ch.core(), std::forward<V>(value), std::move(f));
 }
 
-// after: a case for when `d` has gone by, counted from this call, or `t` has come. It costs no
-// goroutine and no channel.
+// after: a case for when `d` has gone by, counted from this call, or `t` has come (which may have
+// been long ago). It costs no goroutine and no channel.
 template <class Rep, class Period, class F = detail::nothing>
 [[nodiscard]] auto after(std::chrono::duration<Rep, Period> d, F f = {}) {
   return detail::after_case<F>(limit(d).deadline_ns(), std::move(f));
@@ -196,6 +197,8 @@ template <class F = detail::nothing>
 template <class... Cases>
 std::size_t select(Cases&&... cases) {
   static_assert(sizeof...(Cases) <= detail::select_cases_max, "weft::select: too many cases");
+  static_assert((!std::is_lvalue_reference_v<Cases> && ...),
+                "weft::select: a case is made in the call, for one select");
   detail::select_case table[sizeof...(Cases) + 1];
   std::size_t at = 0;
   (cases.enter(table[at++]), ...);

@@ -12,14 +12,14 @@
 // I3  Of all who would serve the select one wins the claim on its ticket; the token says which
 //     case.
 // I4  No node is in a queue when the frame ends: step 5 has had every lock. The channels are
-// counted
-//     meanwhile, as by every one who waits.
+//     counted from step 3 on, as by every one who waits.
 //
 // A look can tell that nothing was ready "at an instant" because look() changes with every change:
 // when two rounds of looks agree, nothing changed between the end of the first and the beginning of
 // the second.
 //
-// Tests: select_test.cc.
+// Tests: select_test.cc, tests/model/select.pml (verifies; fails without the order of locks, the
+// exchange of the claim, the second try, step 5, or a slot for each case).
 
 #include <weft/select.h>
 
@@ -28,6 +28,7 @@
 #include <span>
 #include <utility>
 
+#include "sched/environment.h"
 #include "sched/gate.h"
 #include "sched/wait.h"
 #include "sync/channel_core.h"
@@ -80,7 +81,7 @@ class selection {
 
   // The references that were counted for the wait are given back outside the gate.
   ~selection() {
-    if (!waited_) return;
+    if (!counted_) return;
     for (const select_case& c : cases_) {
       if (is_channel(c)) c.core->release();
     }
@@ -95,6 +96,7 @@ class selection {
   }
 
   void order() noexcept;
+  bool has_come(std::int64_t due_ns) noexcept;
   bool look() noexcept;
   bool settled() noexcept;
   bool try_case(std::size_t index) noexcept;
@@ -114,8 +116,9 @@ class selection {
   std::size_t otherwise_ = no_case;
   std::size_t chosen_ = no_case;
   bool closed_ = false;
-  bool waited_ = false;  // then each channel is counted once a case (channel_core.h, I5)
+  bool counted_ = false;  // each channel, once a case (channel_core.h, I5)
   std::int64_t deadline_ns_ = sched::none_due;
+  std::int64_t now_ns_ = 0;
   sched::wake_list woken_;
 };
 
@@ -141,6 +144,13 @@ void selection::order() noexcept {
   }
 }
 
+// has_come: with the time of the first question, asked for when it matters.
+bool selection::has_come(std::int64_t due_ns) noexcept {
+  if (due_ns <= 0 || due_ns == sched::none_due) return due_ns <= 0;
+  if (now_ns_ == 0) now_ns_ = sched::now_ns();
+  return due_ns <= now_ns_;
+}
+
 // look: step 1. True if a case was done.
 bool selection::look() noexcept {
   for (std::size_t n = 0; n < cases_.size(); ++n) {
@@ -150,7 +160,7 @@ bool selection::look() noexcept {
       chosen_ = index;
       return true;
     }
-    if (c.kind == select_kind::after && c.deadline_ns <= 0) {
+    if (c.kind == select_kind::after && has_come(c.deadline_ns)) {
       chosen_ = index;
       return true;
     }
@@ -215,6 +225,12 @@ void selection::unlock_all() noexcept {
 void selection::wait_for_one() noexcept {
   sched::wait w(cases_.empty() ? sched::wait_reason::select_no_cases : sched::wait_reason::select,
                 &cases_);
+  // Before a value changes hands: then the other side may drop the handles, of the channels that
+  // are still locked too.
+  for (const select_case& c : cases_) {
+    if (is_channel(c)) c.core->retain();
+  }
+  counted_ = true;
   for (;;) {
     lock_all();
     if (try_all() || otherwise_ != no_case) {
@@ -224,7 +240,6 @@ void selection::wait_for_one() noexcept {
     }
     enter_channels(w);
     unlock_all();
-    waited_ = true;
     sched::token by = enter_contexts(w);
     if (by == sched::token_none) by = w.park({deadline_ns_, nullptr});
     leave_channels();
@@ -248,7 +263,6 @@ void selection::enter_channels(const sched::wait& w) noexcept {
     node->by = token_of(i);
     node->slot = c.slot;
     c.core->enter(direction_of(c), *node);
-    if (!waited_) c.core->retain();
     if (c.kind == select_kind::recv) deadline_ns_ = std::min(deadline_ns_, c.core->due_ns());
   }
 }

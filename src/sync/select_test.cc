@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,6 +86,59 @@ TEST(select, otherwise_is_for_when_nothing_is_ready) {
     a.send(1);
     EXPECT_EQ(select(otherwise(), recv(b), recv(a)), 2U);
     EXPECT_EQ(select(otherwise()), 0U);
+  });
+}
+
+TEST(select, a_time_that_has_come_can_go_on) {
+  in_both([] {
+    channel<int> none(0);
+    channel<int> open(1);
+    const auto past = limit::clock::now();
+    EXPECT_EQ(select(otherwise(), recv(none), after(past)), 2U);
+    EXPECT_EQ(select(otherwise(), recv(none), after(past + 1h)), 0U);
+    EXPECT_EQ(select(otherwise(), after(limit::clock::time_point::max())), 0U);
+    int timeouts = 0;
+    for (int i = 0; i < 400; ++i) {
+      open.send(1);
+      timeouts += static_cast<int>(select(recv(open), after(past)));
+      static_cast<void>(open.try_recv());
+    }
+    EXPECT_GT(timeouts, 100);
+    EXPECT_LT(timeouts, 300);
+  });
+}
+
+template <class T, class V>
+concept can_stand_in_a_send = requires(channel<T> ch, V v) { send(ch, std::move(v)); };
+static_assert(can_stand_in_a_send<long, int> && can_stand_in_a_send<std::string, const char*>);
+static_assert(!can_stand_in_a_send<std::vector<int>, int>);
+static_assert(!can_stand_in_a_send<std::unique_ptr<int>, int*>);
+
+TEST(select, sends_what_send_would) {
+  in_both([] {
+    channel<std::vector<int>> ch(1);
+    select(send(ch, {1, 2, 3}));
+    EXPECT_EQ(ch.recv(), (std::vector{1, 2, 3}));
+    const std::vector<int> kept{4, 5};
+    select(send(ch, kept));
+    EXPECT_EQ(ch.recv(), kept);
+  });
+}
+
+TEST(select, a_value_that_throws_when_copied_sends_nothing) {
+  in_both([] {
+    struct throws_when_copied {
+      throws_when_copied() = default;
+      throws_when_copied(const throws_when_copied&) { throw std::runtime_error("no copy"); }
+      throws_when_copied(throws_when_copied&&) noexcept = default;
+      std::string text;
+    };
+    channel<throws_when_copied> ch(1);
+    channel<std::unique_ptr<int>> other(1);
+    const throws_when_copied value;
+    EXPECT_THROW(select(send(other, std::make_unique<int>(1)), send(ch, value)),
+                 std::runtime_error);
+    EXPECT_EQ(ch.size() + other.size(), 0U);
   });
 }
 
@@ -306,6 +360,19 @@ TEST(select, the_last_handles_may_be_in_the_frame_of_either_side) {
       go([&from = *a, &to = *b] { select(recv(from), send(to, "to")); });
       if (i % 3 == 0) weft::yield();
       select(recv(*b), send(*a, "from"));
+    }
+  });
+}
+
+// The other side may drop all handles when its value has come, though the select still holds the
+// locks of the other channels.
+TEST(select, may_lose_its_other_handles_with_the_value_it_gave) {
+  in_weft([] {
+    for (int i = 0; i < scaled(20'000); ++i) {
+      auto a = std::make_unique<channel<std::string>>(0);
+      auto b = std::make_unique<channel<std::string>>(0);
+      go([&from = *a, &to = *b] { select(recv(from), send(to, "to")); });
+      EXPECT_TRUE(b->recv());
     }
   });
 }
