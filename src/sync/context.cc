@@ -91,13 +91,16 @@ bool context_state::settle() noexcept {
   return true;
 }
 
-// fire_one: this one alone; its children move to `below`, each with a reference.
+// fire_one: this one alone; its children move to `below`, each with a reference. What has timed
+// out, though nobody looked, has timed out.
 bool context_state::fire_one(std::error_code code, const error& cause,
                              base::list<context_state>& below, sched::wake_list& woken) noexcept {
+  const auto timeout = make_error_code(errc::timeout);
+  const bool late = code != timeout && passed();
   base::locked hold(lock_);
   if (fired()) return false;
-  cause_ = cause;
-  fire(code, woken);
+  cause_ = late ? error(timeout, operation) : cause;
+  fire(late ? timeout : code, woken);
   while (context_state* child = children_.pop_front()) {
     if (child->try_retain()) below.push_back(*child);
   }
@@ -107,14 +110,9 @@ bool context_state::fire_one(std::error_code code, const error& cause,
 bool context_state::cancel(std::error_code code, const error& cause) noexcept {
   sched::wake_list woken;
   base::list<context_state> below;
-  // What has timed out, though nobody looked, has timed out.
-  const bool late = code != errc::timeout && passed();
-  const bool first =
-      late ? fire_one(make_error_code(errc::timeout), error(errc::timeout, operation), below, woken)
-           : fire_one(code, cause, below, woken);
-  if (!first) return false;
+  if (!fire_one(code, cause, below, woken)) return false;
   while (context_state* child = below.pop_front()) {
-    child->fire_one(this->code(), this->cause(), below, woken);
+    child->fire_one(child->parent_->code(), child->parent_->cause(), below, woken);
     child->release();
   }
   return true;

@@ -105,11 +105,49 @@ TEST(context, a_deadline_that_passed_unseen_beats_a_later_cancel) {
   });
 }
 
+TEST(context, a_deadline_of_its_own_that_passed_unseen_beats_a_cancel_from_above) {
+  in_both([] {
+    auto [parent, cancel] = with_cancel({});
+    auto [timed, cancel_timed] = with_timeout(parent, 1ms);
+    auto [below, cancel_below] = with_cancel(timed);
+    auto [other, cancel_other] = with_cancel(parent);
+    while (limit::clock::now() < *timed.deadline()) std::this_thread::yield();
+    cancel(error(std::make_error_code(std::errc::io_error)));
+    EXPECT_EQ(parent.err(), errc::cancelled);
+    EXPECT_EQ(other.err(), errc::cancelled);
+    EXPECT_EQ(other.cause(), std::make_error_code(std::errc::io_error));
+    EXPECT_EQ(timed.err(), errc::timeout);
+    EXPECT_EQ(timed.cause(), errc::timeout);
+    EXPECT_EQ(below.err(), errc::timeout);
+  });
+}
+
 TEST(context, huge_durations_never_end) {
   in_both([] {
     auto [ctx, cancel] = with_timeout({}, std::chrono::hours::max());
     EXPECT_FALSE(ctx.done());
     EXPECT_FALSE(ctx.deadline());
+    using far = std::chrono::time_point<limit::clock, std::chrono::hours>;
+    auto [later, cancel_later] = with_deadline({}, far::max());
+    EXPECT_FALSE(later.done());
+    auto [long_ago, cancel_long_ago] = with_deadline({}, far::min());
+    EXPECT_EQ(long_ago.err(), errc::timeout);
+  });
+}
+
+TEST(context, a_very_wide_tree_comes_and_goes) {
+  in_both([] {
+    const auto n = static_cast<std::size_t>(scaled(1'000'000));
+    auto [root, cancel] = with_cancel({});
+    std::vector<context> leaves;
+    leaves.reserve(n);
+    for (std::size_t i = 0; i < n; ++i) leaves.push_back(with_cancel(root).ctx);
+    std::thread([half = std::vector(leaves.begin(), leaves.begin() + static_cast<long>(n / 2))] {
+    }).join();
+    leaves.resize(n / 2);
+    cancel();
+    EXPECT_TRUE(leaves.front().done());
+    EXPECT_TRUE(leaves.back().done());
   });
 }
 
