@@ -6,12 +6,14 @@
 #include <array>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include "proto/chars.h"
+#include "proto/utf8.h"
 #include "server/listen_address.h"
 
 namespace tertulia {
@@ -138,7 +140,7 @@ std::span<const key_rule> server_rules() {
       key_rule{"name", text(at(s, &server_config::name), check_name)},
       key_rule{"network", text(at(s, &server_config::network), check_network)},
       key_rule{"listen", take_listen},
-      key_rule{"password", text(at(s, &server_config::password), any_text)},
+      key_rule{"password", text(at(s, &server_config::password), check_password)},
       key_rule{"password_file", text(at(s, &server_config::password_file), any_text)},
       key_rule{"data", text(at(s, &server_config::data), check_path)},
       key_rule{"motd", text(at(s, &server_config::motd), check_motd)},
@@ -156,7 +158,7 @@ std::span<const key_rule> limits_rules() {
                whole_number(at(s, &l::connections_per_address_max), 1, 1'000'000)},
       key_rule{"channels_per_client_max",
                whole_number(at(s, &l::channels_per_client_max), 1, 10'000)},
-      key_rule{"bans_per_channel_max", whole_number(at(s, &l::bans_per_channel_max), 0, 10'000)},
+      key_rule{"bans_per_channel_max", whole_number(at(s, &l::bans_per_channel_max), 0, 1000)},
       key_rule{"registration_timeout_s", whole_number(at(s, &l::registration_timeout_s), 1, day_s)},
       key_rule{"ping_interval_s", whole_number(at(s, &l::ping_interval_s), 1, day_s)},
       key_rule{"ping_timeout_s", whole_number(at(s, &l::ping_timeout_s), 1, day_s)},
@@ -235,28 +237,48 @@ void read_sections(const toml::table& root, config& into, mistakes& wrong) {
   }
 }
 
+// last_line: that of the last of these keys of a section.
+int last_line(const toml::table& root, std::string_view section,
+              std::initializer_list<std::string_view> keys) {
+  int last = 0;
+  for (const auto key : keys)
+    if (const toml::node* node = root[section][key].node())
+      last = std::max(last, line_of(node->source()));
+  return last;
+}
+
+// check_together: values that are good alone and do not go together.
+void check_together(const config& c, const toml::table& root, mistakes& wrong) {
+  if (c.limits.send_queue_soft_bytes > c.limits.send_queue_hard_bytes)
+    wrong.push_back({last_line(root, "limits", {"send_queue_soft_bytes", "send_queue_hard_bytes"}),
+                     "limits.send_queue_soft_bytes must not exceed limits.send_queue_hard_bytes"});
+  if (!c.server.password.empty() && !c.server.password_file.empty())
+    wrong.push_back({last_line(root, "server", {"password", "password_file"}),
+                     "server.password and server.password_file exclude each other"});
+}
+
 }  // namespace
 
-std::vector<config_mistake> check_config(const config& c) {
-  mistakes wrong;
-  if (c.limits.send_queue_soft_bytes > c.limits.send_queue_hard_bytes)
-    wrong.push_back(
-        {0, "limits.send_queue_soft_bytes must not exceed limits.send_queue_hard_bytes"});
-  if (!c.server.password.empty() && !c.server.password_file.empty())
-    wrong.push_back({0, "server.password and server.password_file exclude each other"});
-  return wrong;
+std::optional<std::string> check_password(const std::string& text) {
+  constexpr std::size_t size_max = 400;  // "PASS :..." has to fit into a line
+  if (text.size() <= size_max && proto::is_utf8(text) &&
+      std::ranges::none_of(text, proto::is_control))
+    return std::nullopt;
+  return "must be UTF-8 without control characters, at most " + std::to_string(size_max) +
+         " bytes: no client could send it";
 }
 
 std::expected<config, std::vector<config_mistake>> parse_config(std::string_view text) {
   config out;
   mistakes wrong;
   try {
-    read_sections(toml::parse(text), out, wrong);
+    const toml::table root = toml::parse(text);
+    read_sections(root, out, wrong);
+    if (wrong.empty()) check_together(out, root, wrong);
   } catch (const toml::parse_error& e) {
     wrong.push_back({line_of(e.source()), std::string(e.description())});
   }
   std::ranges::stable_sort(wrong, {}, &config_mistake::line);
-  if (wrong.empty()) wrong = check_config(out);
   if (!wrong.empty()) return std::unexpected(std::move(wrong));
   return out;
 }

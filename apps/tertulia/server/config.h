@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,7 +68,7 @@ struct config {
 };
 
 struct config_mistake {
-  int line = 0;  // 0: none, the mistake is in how keys fit together or in the file itself
+  int line = 0;  // 0: none, the file itself cannot be read
   std::string text;
 };
 
@@ -79,7 +80,7 @@ struct config_mistake {
 [[nodiscard]] std::expected<config, std::vector<config_mistake>> load_config(
     const std::string& path);
 
-// check_config: what is wrong in how values fit together, also after the command line changed some.
-[[nodiscard]] std::vector<config_mistake> check_config(const config& c);
+// check_password: why no client could ever say it, or nothing.
+[[nodiscard]] std::optional<std::string> check_password(const std::string& text);
 
 }  // namespace tertulia

@@ -58,12 +58,17 @@ TEST(config, each_mistake_is_named_with_its_line) {
        "server.listen has \"::1:6667\", which is not host:port ([host]:port for IPv6)"},
       {"[server]\ndata = ''\n", 2, "server.data must not be empty"},
       {"[server]\nmotd = \"\\u0007\"\n", 2, "server.motd must not hold control characters"},
-      {"[server]\npassword = 'a'\npassword_file = 'b'\n", 0,
+      {"[server]\npassword = \"a\\nb\"\n", 2,
+       "server.password must be UTF-8 without control characters, at most 400 bytes: no client "
+       "could send it"},
+      {"[server]\npassword = 'a'\npassword_file = 'b'\n", 3,
        "server.password and server.password_file exclude each other"},
       {"[limits]\nclients_max = 0\n", 2, "limits.clients_max must lie between 1 and 1000000"},
       {"[limits]\nclients_max = 1.5\n", 2, "limits.clients_max must be a whole number"},
       {"[limits]\nloopback_exempt = 'yes'\n", 2, "limits.loopback_exempt must be true or false"},
-      {"[limits]\nsend_queue_soft_bytes = 2048\nsend_queue_hard_bytes = 1024\n", 0,
+      {"[limits]\nsend_queue_soft_bytes = 2048\nsend_queue_hard_bytes = 1024\n", 3,
+       "limits.send_queue_soft_bytes must not exceed limits.send_queue_hard_bytes"},
+      {"\nlimits.send_queue_hard_bytes = 2048\n", 2,
        "limits.send_queue_soft_bytes must not exceed limits.send_queue_hard_bytes"},
       {"[history]\nrequest_lines_max = 99\n", 2,
        "history.request_lines_max must lie between 100 and 5000"},
@@ -109,13 +114,6 @@ TEST(listen_address, forms) {
   EXPECT_EQ(parse_listen_address(":0")->host, "");
   for (const char* bad : {"", "a", "a:", "a:x", "a:65536", "::1:5", "[]:5", "[::1:5", "a:-1"})
     EXPECT_FALSE(parse_listen_address(bad)) << bad;
-}
-
-TEST(listen_address, loopback_is_known) {
-  for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"})
-    EXPECT_TRUE(is_loopback_host(host)) << host;
-  for (const char* host : {"", "0.0.0.0", "::", "10.0.0.1", "chat.example.org"})
-    EXPECT_FALSE(is_loopback_host(host)) << host;
 }
 
 }  // namespace

@@ -22,9 +22,4 @@ std::optional<listen_address> parse_listen_address(std::string_view text) {
   return out;
 }
 
-bool is_loopback_host(std::string_view host) noexcept {
-  if (host.starts_with("::ffff:")) host.remove_prefix(7);
-  return host.starts_with("127.") || host == "::1" || host == "localhost";
-}
-
 }  // namespace tertulia

@@ -18,8 +18,4 @@ struct listen_address {
 // parse_listen_address: nothing when `text` has not the form host:port, or [host]:port for IPv6.
 [[nodiscard]] std::optional<listen_address> parse_listen_address(std::string_view text);
 
-// is_loopback_host: whether only this machine reaches `host`: 127.0.0.0/8, ::1, the IPv4 loopback
-// written as IPv6, or "localhost".
-[[nodiscard]] bool is_loopback_host(std::string_view host) noexcept;
-
 }  // namespace tertulia

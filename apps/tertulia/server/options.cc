@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <utility>
 
 #include "server/listen_address.h"
@@ -65,10 +66,10 @@ bool read_password(config& c) {
   std::ifstream file(c.server.password_file);
   std::getline(file, c.server.password);
   if (c.server.password.ends_with('\r')) c.server.password.pop_back();
-  if (!c.server.password.empty()) return true;
-  std::cerr << "tertuliad: " << c.server.password_file
-            << ": cannot be read, or its first line is empty\n";
-  return false;
+  std::optional<std::string> wrong = "cannot be read, or its first line is empty";
+  if (!c.server.password.empty()) wrong = check_password(c.server.password);
+  if (wrong) std::cerr << "tertuliad: " << c.server.password_file << ": " << *wrong << "\n";
+  return !wrong;
 }
 
 startup ended(int status) { return {{}, status}; }

@@ -98,7 +98,7 @@ store_result<void> open_schema(database& db) {
   if (auto ours = check_owner(db); !ours) return ours;
   const auto version = db.query_integer("PRAGMA user_version");
   if (!version) return std::unexpected(version.error());
-  if (*version > schema_version())
+  if (*version < 0 || *version > schema_version())
     return refused("the database has schema version " + std::to_string(*version) +
                    ", this program knows versions up to " + std::to_string(schema_version()));
   if (*version < schema_version())

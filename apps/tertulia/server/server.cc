@@ -15,7 +15,6 @@
 #include <weft/wait_group.h>
 
 #include "server/hub.h"
-#include "server/listen_address.h"
 #include "server/options.h"
 #include "server/session.h"
 
@@ -56,8 +55,8 @@ class server {
     for (const std::string& text : hub_.conf.server.listen) {
       auto l = weft::net::listen("tcp", text);
       if (l) {
+        if (!l->local_address().is_loopback()) warn_if_open(text);
         listeners_.push_back(std::move(*l));
-        warn_if_open(text);
       } else if (is_missing_family(l.error())) {
         log_warn("not_listening", {{"address", text}, {"error", l.error().message()}});
       } else {
@@ -110,8 +109,7 @@ class server {
 
  private:
   void warn_if_open(const std::string& text) {
-    const auto address = parse_listen_address(text);
-    if (!address || is_loopback_host(address->host) || hub_.pass.is_needed()) return;
+    if (hub_.pass.is_needed()) return;
     log_warn("open_to_everybody",
              {{"address", text}, {"advice", "set server.password or listen on loopback only"}});
   }

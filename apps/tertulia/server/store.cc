@@ -27,9 +27,11 @@ std::string history_path(const std::string& folder) { return folder + "/history.
 
 store_result<store> store::open(const std::string& folder, int size_mb_max) {
   if (auto made = make_folder(folder); !made) return std::unexpected(made.error());
+  auto lock = folder_lock::take(folder);
+  if (!lock) return std::unexpected(lock.error());
   auto db = database::open(history_path(folder), database::access::read_write);
   if (!db) return std::unexpected(db.error());
-  store out(std::move(*db));
+  store out(std::move(*lock), std::move(*db));
   // FULL: a commit has reached the disk when it returns, not merely the kernel.
   auto set = out.db_.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;");
   if (set) set = open_schema(out.db_);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "server/folder_lock.h"
 #include "server/sqlite.h"
 
 namespace tertulia {
@@ -64,7 +65,8 @@ struct channel_snapshot {
 
 class store {
  public:
-  // open: `folder`/history.db, made when it is not there. `size_mb_max` as in the configuration.
+  // open: `folder`/history.db, made when it is not there, for this process alone: numbers of lines
+  // are given out from memory. `size_mb_max` as in the configuration.
   [[nodiscard]] static store_result<store> open(const std::string& folder, int size_mb_max);
 
   // append: all lines of all parts in one transaction, or none.
@@ -80,12 +82,13 @@ class store {
   [[nodiscard]] store_result<void> limit_pages(std::int64_t pages_max);
 
  private:
-  explicit store(database db) : db_(std::move(db)) {}
+  store(folder_lock lock, database db) : lock_(std::move(lock)), db_(std::move(db)) {}
   store_result<void> insert(const stored_line& line);
   store_result<void> write_channel(channel_record& channel);
   store_result<void> write_bans(const channel_record& channel);
   store_result<std::vector<ban_record>> read_bans(std::int64_t channel);
 
+  folder_lock lock_;  // let go of after the database is closed
   database db_;
   std::optional<statement> insert_line_;
 };

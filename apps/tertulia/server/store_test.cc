@@ -137,6 +137,18 @@ TEST(store, a_folder_that_cannot_be_made_is_an_io_error) {
   EXPECT_EQ(s.error().what, store_error::kind::io);
 }
 
+TEST(store, has_its_folder_for_itself) {
+  temp_folder folder;
+  {
+    const store s = opened(folder.path());
+    const auto second = store::open(folder.path(), 0);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().what, store_error::kind::busy);
+    EXPECT_EQ(second.error().text, folder.path() + ": another server uses this folder");
+  }
+  static_cast<void>(opened(folder.path()));
+}
+
 TEST(store, a_file_that_is_no_database_is_refused) {
   temp_folder folder;
   std::ofstream(history_path(folder.path())) << std::string(8192, 'x');
@@ -175,6 +187,7 @@ TEST(schema, what_is_not_ours_to_open_is_refused) {
     const char* text;
   } cases[] = {
       {"PRAGMA user_version=99", "the database has schema version 99"},
+      {"PRAGMA user_version=-1", "the database has schema version -1"},
       {"UPDATE meta SET value='rfc1459'", "the database was written with CASEMAPPING rfc1459"},
       {"DELETE FROM meta", "the database was written with CASEMAPPING none"},
       {"PRAGMA application_id=5", "the database belongs to another program"},
@@ -202,6 +215,21 @@ TEST(history_reader, ranges_select_what_they_say) {
   EXPECT_EQ(seqs(r.lines({1, 3, 8, 2, end::newest})), (seq_list{6, 7}));
   EXPECT_EQ(seqs(r.lines({1, 3, 8, 2, end::oldest})), (seq_list{4, 5}));
   EXPECT_EQ(seqs(r.lines({3, 0, INT64_MAX, 9, end::newest})), seq_list{});
+}
+
+TEST(history_reader, ranges_are_measured_as_they_would_be_read) {
+  temp_folder folder;
+  store s = opened(folder.path());
+  fill(s, 1, 10);
+  history_reader r = reading(folder.path());
+  for (const line_range& range :
+       {line_range{1, 0, INT64_MAX, 3, end::newest}, line_range{1, 0, INT64_MAX, 3, end::oldest},
+        line_range{1, 3, 6, 9, end::newest}, line_range{1, 9, 10, 9, end::oldest}}) {
+    const auto size = r.measure(range).value();
+    const auto read = seqs(r.lines(range));
+    EXPECT_EQ(static_cast<std::size_t>(size.count), read.size());
+    EXPECT_EQ(size.first_seq, read.empty() ? 0 : read.front());
+  }
 }
 
 TEST(history_reader, times_lead_to_lines) {

@@ -54,6 +54,15 @@ TEST(port_in_use, is_said_and_ends_the_second_server) {
   test_client c(server.port(), "ana");
 }
 
+TEST(data, of_a_running_server_is_not_used_by_a_second_one) {
+  temp_folder folder;
+  server_process server(folder.path());
+  const auto out = run_server({"--listen", "127.0.0.1:0", "--data", folder.path() + "/data"});
+  EXPECT_EQ(out.status, 1);
+  EXPECT_THAT(out.output, HasSubstr("another server uses this folder"));
+  test_client c(server.port(), "ana");
+}
+
 TEST(data, that_cannot_be_opened_is_said) {
   temp_folder folder;
   std::ofstream(folder.path() + "/file") << "x";
