@@ -1,6 +1,8 @@
 #include "proto/message.h"
 
 #include <algorithm>
+#include <unordered_set>
+#include <vector>
 
 #include "proto/chars.h"
 #include "proto/utf8.h"
@@ -102,22 +104,23 @@ std::optional<tag> next_tag(std::string_view& rest) noexcept {
   return std::nullopt;
 }
 
-std::optional<std::string_view> find_tag(std::string_view tags, std::string_view key) noexcept {
-  std::optional<std::string_view> found;
-  while (const auto t = next_tag(tags))
-    if (t->key == key) found = t->value;
-  return found;
-}
-
 void append_client_only_tags(std::string& out, std::string_view tags) {
+  std::vector<tag> all;
+  while (const auto t = next_tag(tags))
+    if (t->key.starts_with('+')) all.push_back(*t);
+  // From the back, where of several the one stands that counts. A set, not a search for each: a
+  // line may have a thousand tags.
+  std::unordered_set<std::string_view> seen;
+  for (auto t = all.rbegin(); t != all.rend(); ++t)
+    if (!seen.insert(t->key).second) t->key = {};
   const std::size_t start = out.size();
-  while (const auto t = next_tag(tags)) {
-    if (!t->key.starts_with('+') || find_tag(tags, t->key)) continue;
+  for (const tag& t : all) {
+    if (t.key.empty()) continue;
     if (out.size() > start) out += ';';
-    out += t->key;
-    if (t->value.empty()) continue;
+    out += t.key;
+    if (t.value.empty()) continue;
     out += '=';
-    out += t->value;
+    out += t.value;
   }
 }
 

@@ -62,10 +62,6 @@ struct tag {
 // well-formed are skipped.
 [[nodiscard]] std::optional<tag> next_tag(std::string_view& rest) noexcept;
 
-// find_tag: the escaped value of `key`; of several the last counts.
-[[nodiscard]] std::optional<std::string_view> find_tag(std::string_view tags,
-                                                       std::string_view key) noexcept;
-
 // append_client_only_tags: appends those of `tags` that start with '+' to `out`, joined with ';';
 // of several with one key only the last. These are what a server relays.
 void append_client_only_tags(std::string& out, std::string_view tags);

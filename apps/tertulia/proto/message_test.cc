@@ -85,12 +85,21 @@ TEST(message, commands_compare_without_case) {
   EXPECT_FALSE(is_command("PRIVMSGS", "PRIVMSG"));
 }
 
-TEST(tags, the_last_of_a_key_counts_and_bad_keys_are_skipped) {
-  EXPECT_EQ(find_tag("a=1;b;a=2", "a"), "2");
-  EXPECT_EQ(find_tag("a=1;b;a=2", "b"), "");
-  EXPECT_EQ(find_tag("a=1", "c"), std::nullopt);
-  EXPECT_EQ(find_tag("=x;;a b=1;\x01=2;k=v", "k"), "v");
-  EXPECT_EQ(find_tag("+example.com/key=v=w", "+example.com/key"), "v=w");
+TEST(tags, are_taken_one_by_one_and_bad_keys_are_skipped) {
+  std::string_view rest = "a=1;b;=x;;a b=1;\x01=2;+example.com/key=v=w;";
+  std::string seen;
+  while (const auto t = next_tag(rest))
+    seen.append(t->key).append("|").append(t->value).append(" ");
+  EXPECT_EQ(seen, "a|1 b| +example.com/key|v=w ");
+}
+
+TEST(tags, of_a_thousand_of_one_key_the_last_is_relayed) {
+  std::string tags, out;
+  for (int i = 0; i < 1000; ++i)
+    tags += "+a=" + std::to_string(i) + ";+b" + std::to_string(i) + ";";
+  append_client_only_tags(out, tags);
+  EXPECT_TRUE(out.starts_with("+b0;+b1;"));
+  EXPECT_TRUE(out.ends_with(";+b998;+a=999;+b999"));
 }
 
 TEST(tags, only_client_tags_are_relayed_once) {

@@ -1,5 +1,9 @@
 #include "proto/modes.h"
 
+#include <algorithm>
+
+#include "proto/utf8.h"
+
 namespace tertulia::proto {
 
 namespace {
@@ -34,9 +38,8 @@ class reader {
   std::span<const std::string_view> rest_;
 };
 
-void take_change(char letter, bool adds, reader& params, int& with_param, mode_request& out) {
-  const needs what = needs_of(letter);
-  if (what == needs::unknown) return out.unknown.push_back(letter);
+void take_change(char letter, needs what, bool adds, reader& params, int& with_param,
+                 mode_request& out) {
   const bool takes_param =
       what != needs::nothing && (adds || what != needs::param_to_add || letter == 'k');
   const std::string_view param = takes_param ? params.take() : std::string_view{};
@@ -62,11 +65,17 @@ mode_request parse_modes(std::span<const std::string_view> params) {
   reader rest(params.subspan(1));
   bool adds = true;
   int with_param = 0;
-  for (const char c : params[0]) {
+  for (std::string_view letters = params[0]; !letters.empty();) {
+    const std::string_view letter = letters.substr(0, first_size(letters));
+    letters.remove_prefix(letter.size());
+    const char c = letter[0];
+    const needs what = needs_of(c);
     if (c == '+' || c == '-')
       adds = c == '+';
-    else
-      take_change(c, adds, rest, with_param, out);
+    else if (what != needs::unknown)
+      take_change(c, what, adds, rest, with_param, out);
+    else if (std::ranges::find(out.unknown, letter) == out.unknown.end())
+      out.unknown.push_back(letter);
   }
   return out;
 }

@@ -25,10 +25,10 @@ struct mode_change {
 };
 
 struct mode_request {
-  std::vector<mode_change> changes;  // in the order they were written
-  bool wants_bans = false;           // "b" without a mask
-  std::vector<char> unknown;         // letters that mean nothing
-  bool lacks_param = false;          // a change was left out because its parameter is missing
+  std::vector<mode_change> changes;       // in the order they were written
+  bool wants_bans = false;                // "b" without a mask
+  std::vector<std::string_view> unknown;  // letters (code points) that mean nothing, each once
+  bool lacks_param = false;               // a change was left out because its parameter is missing
 };
 
 // parse_modes: `params` are those of MODE after the channel. Changes beyond modes_max are left out.

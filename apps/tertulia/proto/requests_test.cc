@@ -78,7 +78,7 @@ std::string written(const mode_request& r) {
     out += ' ';
   }
   if (r.wants_bans) out += "bans ";
-  for (const char c : r.unknown) out.append("?").append(1, c).append(" ");
+  for (const auto letter : r.unknown) out.append("?").append(letter).append(" ");
   if (r.lacks_param) out += "lacks ";
   return out;
 }
@@ -103,6 +103,7 @@ TEST(modes, requests_are_taken_apart) {
       {{"+o"}, "lacks "},
       {{"-o"}, "lacks "},
       {{"+xi"}, "+i ?x "},
+      {{"+xé-éx€i"}, "-i ?x ?é ?€ "},
       {{"+ooooooo", "1", "2", "3", "4", "5", "6", "7"}, "+o=1 +o=2 +o=3 +o=4 +o=5 +o=6 "},
   };
   for (const auto& c : cases) EXPECT_EQ(written(parse_modes(c.params)), c.out);

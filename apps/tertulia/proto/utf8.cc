@@ -45,6 +45,12 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::size_t first_size(std::string_view text) noexcept {
+  std::size_t size = 1;
+  while (size < text.size() && is_continuation(text[size])) ++size;
+  return size;
+}
+
 std::string_view cut_utf8(std::string_view text, std::size_t size_max) noexcept {
   if (text.size() <= size_max) return text;
   std::size_t size = size_max;

@@ -5,18 +5,10 @@
 #include <string_view>
 #include <utility>
 
-#include "proto/utf8.h"
 #include "server/room.h"
 #include "server/session.h"
 
 namespace tertulia {
-
-// word_or_star: a parameter as it may stand in a reply.
-[[nodiscard]] inline std::string_view word_or_star(std::string_view given) {
-  return given.empty() || given.find(' ') != given.npos || given.starts_with(':')
-             ? "*"
-             : proto::cut_utf8(given, 100);
-}
 
 // ask_room: runs f(state, out) on the owner and sends what it answers there, so that the answer
 // stands at its place between the channel's lines.

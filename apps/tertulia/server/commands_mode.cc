@@ -25,8 +25,8 @@ void channel_mode(session& s, const proto::message& m, room_state& state, replie
   member* by = state.find(*s.me());
   if (m.param_count == 1) return show_modes(state, by != nullptr, out);
   const auto request = proto::parse_modes(m.params().subspan(1));
-  for (const char c : request.unknown)
-    out.numeric(proto::err_unknownmode, {std::string_view(&c, 1)});
+  for (const auto letter : request.unknown)
+    out.numeric(proto::err_unknownmode, {word_or_star(letter)});
   if (request.wants_bans) state.append_bans(out);
   if (request.lacks_param) out.numeric(proto::err_needmoreparams, {"MODE"});
   if (request.changes.empty()) return;

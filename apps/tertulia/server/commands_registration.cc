@@ -63,7 +63,7 @@ void cmd_cap(session& s, const proto::message& m) {
     s.register_if_ready();
   } else {
     auto out = s.reply();
-    out.numeric(proto::err_invalidcapcmd, {sub.empty() ? "*" : sub});
+    out.numeric(proto::err_invalidcapcmd, {word_or_star(sub)});
     out.send();
   }
 }
@@ -75,9 +75,7 @@ void cmd_nick(session& s, const proto::message& m) {
   if (nick.empty()) {
     out.numeric(proto::err_nonicknamegiven);
   } else if (!proto::is_nick(nick)) {
-    // A name that is no word cannot stand in the reply.
-    const bool is_word = nick.find(' ') == nick.npos && !nick.starts_with(':');
-    out.numeric(proto::err_erroneusnickname, {is_word ? proto::cut_utf8(nick, 64) : "*"});
+    out.numeric(proto::err_erroneusnickname, {word_or_star(nick)});
   } else if (!s.server().people.claim(nick, s.me())) {
     out.numeric(proto::err_nicknameinuse, {nick});
   } else if (!s.is_registered()) {

@@ -16,9 +16,17 @@
 
 #include "proto/line_writer.h"
 #include "proto/numerics.h"
+#include "proto/utf8.h"
 #include "server/client.h"
 
 namespace tertulia {
+
+// word_or_star: what a client wrote, as it may stand in a reply to it.
+[[nodiscard]] inline std::string_view word_or_star(std::string_view given) {
+  return given.empty() || given.find(' ') != given.npos || given.starts_with(':')
+             ? "*"
+             : proto::cut_utf8(given, 100);
+}
 
 class replies {
  public:

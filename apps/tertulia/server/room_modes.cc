@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "proto/casemap.h"
+#include "proto/limits.h"
 #include "proto/names.h"
 #include "server/hub.h"
 #include "server/room_state.h"
@@ -18,36 +19,60 @@ namespace {
 
 constexpr std::int64_t member_limit_max = 1'000'000;
 
-// applied: changes that took effect, as they are told: "+o-b" and "ana *!*@host".
+// told_modes: changes that took effect, as one line tells them: "+o-b" and "ana *!*@host".
+struct told_modes {
+  std::string letters;
+  std::vector<std::string> params;
+  bool adds = true;
+  std::size_t size = 0;  // bytes on the line
+
+  void add(bool change_adds, char letter, std::string_view param) {
+    const bool needs_sign = letters.empty() || change_adds != adds;
+    if (needs_sign) letters += change_adds ? '+' : '-';
+    letters += letter;
+    adds = change_adds;
+    size += cost_max(param) - (needs_sign ? 0 : 1);
+    if (!param.empty()) params.emplace_back(param);
+  }
+  // cost_max: what a change takes: sign, letter, and the parameter with the space before it.
+  [[nodiscard]] static std::size_t cost_max(std::string_view param) noexcept {
+    return 2 + (param.empty() ? 0 : param.size() + 1);
+  }
+};
+
+// applied: the same on as many lines as it takes for none to be cut.
 class applied {
  public:
+  explicit applied(std::size_t size_max) : size_max_(size_max) {}
+
   void add(bool adds, char letter, std::string_view param = {}) {
-    if (letters_.empty() || adds != adds_) letters_ += adds ? '+' : '-';
-    adds_ = adds;
-    letters_ += letter;
-    if (!param.empty()) params_.emplace_back(param);
+    if (lines_.empty() || lines_.back().size + told_modes::cost_max(param) > size_max_)
+      lines_.emplace_back();
+    lines_.back().add(adds, letter, param);
   }
-  [[nodiscard]] bool empty() const noexcept { return letters_.empty(); }
-  void write(proto::line_writer& line) const {
-    line.param(letters_);
-    for (const auto& p : params_) line.param(p);
-  }
+  [[nodiscard]] const std::vector<told_modes>& lines() const noexcept { return lines_; }
 
  private:
-  std::string letters_;
-  bool adds_ = true;
-  std::vector<std::string> params_;
+  const std::size_t size_max_;  // room for changes on a line
+  std::vector<told_modes> lines_;
 };
+
+// room_for_changes: on the line ":source MODE #channel changes".
+std::size_t room_for_changes(std::string_view source, std::string_view display) {
+  return proto::body_size_max - source.size() - display.size() - 8;
+}
 
 // mode_work: one MODE under way.
 class mode_work {
  public:
-  mode_work(room_state& state, std::string setter, std::size_t bans_max, replies& out)
+  mode_work(room_state& state, std::string setter, std::string_view source, std::size_t bans_max,
+            replies& out)
       : state_(state),
         next_(state.record()),
         setter_(std::move(setter)),
         bans_max_(bans_max),
-        out_(out) {}
+        out_(out),
+        done_(room_for_changes(source, state.display())) {}
 
   void take(const proto::mode_change& c) {
     switch (c.letter) {
@@ -60,7 +85,7 @@ class mode_work {
     }
   }
 
-  [[nodiscard]] const applied& done() const noexcept { return done_; }
+  [[nodiscard]] const std::vector<told_modes>& done() const noexcept { return done_.lines(); }
   [[nodiscard]] channel_record& next() noexcept { return next_; }
   // ranks: what to do to members once the record is stored.
   [[nodiscard]] std::vector<std::pair<bool*, bool>>& ranks() noexcept { return ranks_; }
@@ -69,7 +94,7 @@ class mode_work {
   void rank(const proto::mode_change& c) {
     member* m = state_.find_nick(c.param);
     if (m == nullptr) {
-      out_.numeric(proto::err_usernotinchannel, {c.param, state_.display()});
+      out_.numeric(proto::err_usernotinchannel, {word_or_star(c.param), state_.display()});
       return;
     }
     bool* const place = c.letter == 'o' ? &m->is_operator : &m->has_voice;
@@ -89,9 +114,12 @@ class mode_work {
       bans.erase(at);
       return;
     }
-    if (mask.size() > proto::mask_size_max || mask.find(' ') != mask.npos)
+    if (mask.size() > proto::mask_size_max)
       return out_.text(proto::err_invalidmodeparam, {state_.display(), "b", "*"},
                        "The mask is too long");
+    if (mask.find(' ') != mask.npos || mask.starts_with(':'))
+      return out_.text(proto::err_invalidmodeparam, {state_.display(), "b", "*"},
+                       "The mask is not one word");
     if (bans.size() >= bans_max_)
       return out_.numeric(proto::err_banlistfull, {state_.display(), "b"});
     bans.push_back({mask, setter_, wall_ms()});
@@ -161,17 +189,18 @@ std::vector<std::string> room_state::mode_words(bool shows_key) const {
 
 void room_state::change_modes(member& by, const proto::mode_request& request, replies& out) {
   const std::string source = by.who->who().mask();
-  mode_work work(*this, by.nick, static_cast<std::size_t>(hub_.conf.limits.bans_per_channel_max),
-                 out);
+  mode_work work(*this, by.nick, source,
+                 static_cast<std::size_t>(hub_.conf.limits.bans_per_channel_max), out);
   for (const auto& c : request.changes) work.take(c);
   if (work.done().empty()) return;
   if (work.next() != record_ && !set(std::move(work.next())))
     return out.fail("MODE", "NOT_STORED", {display()}, "The change could not be stored");
   for (const auto& [place, value] : work.ranks()) *place = value;
-  broadcast(source, [&](proto::line_writer& line) {
-    line.command("MODE").param(display());
-    work.done().write(line);
-  });
+  for (const told_modes& told : work.done())
+    broadcast(source, [&](proto::line_writer& line) {
+      line.command("MODE").param(display()).param(told.letters);
+      for (const auto& p : told.params) line.param(p);
+    });
 }
 
 }  // namespace tertulia
