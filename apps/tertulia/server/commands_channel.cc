@@ -15,6 +15,13 @@ namespace tertulia {
 
 namespace {
 
+// lacks_params: for a list of names with no name in it.
+void lacks_params(session& s, std::string_view command) {
+  auto out = s.reply();
+  out.numeric(proto::err_needmoreparams, {command});
+  out.send();
+}
+
 void join_one(session& s, std::string_view name, std::string_view key) {
   const auto& limits = s.server().conf.limits;
   if (!proto::is_channel(name)) {
@@ -25,7 +32,6 @@ void join_one(session& s, std::string_view name, std::string_view key) {
   const auto r = s.server().people.open_room(s.server(), name);
   ask_room(s, *r, [&](room_state& state, replies& out) {
     if (state.find(*s.me()) != nullptr) return;
-    if (!state.broken().empty()) return out.numeric(proto::err_unavailresource, {name});
     if (std::cmp_greater_equal(s.me()->room_count(), limits.channels_per_client_max))
       return out.numeric(proto::err_toomanychannels, {name});
     if (const auto* refusal = state.refusal_to_join(*s.me(), key))
@@ -88,7 +94,8 @@ void invite_to(session& s, room_state& state, replies& out, const std::shared_pt
     return out.numeric(proto::err_chanoprivsneeded, {state.display()});
   if (state.find(*whom) != nullptr)
     return out.numeric(proto::err_useronchannel, {guest.nick, state.display()});
-  state.invite(*whom);
+  // Only an operator's word opens a door: bans do not give way to just anybody's.
+  if (by->is_operator) state.invite(*whom);
   out.plain(proto::rpl_inviting, {guest.nick, state.display()});
   if (guest.away) out.text(proto::rpl_away, {guest.nick}, *guest.away);
   replies to_guest(s.server().conf.server.name, whom);
@@ -108,8 +115,10 @@ void cmd_join(session& s, const proto::message& m) {
     return;
   }
   const auto names = split_targets(m.param(0));
+  if (names.empty()) return lacks_params(s, "JOIN");
   std::string_view keys = m.param(1);
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  // Each answer brings topic, names and perhaps lines: no more of them than the client takes.
+  for (std::size_t i = 0; i < names.size() && s.wait_below_soft_mark(); ++i) {
     // Keys belong to names by position; an empty one keeps its place.
     const std::string_view key = keys.substr(0, keys.find(','));
     keys.remove_prefix(key.size() < keys.size() ? key.size() + 1 : key.size());
@@ -119,15 +128,18 @@ void cmd_join(session& s, const proto::message& m) {
 
 void cmd_part(session& s, const proto::message& m) {
   const auto names = split_targets(m.param(0));
+  if (names.empty()) return lacks_params(s, "PART");
   const auto reason = proto::cut_utf8(m.param(1), proto::quit_size_max);
   for (const auto name : names) part_one(s, name, reason);
 }
 
 void cmd_kick(session& s, const proto::message& m) {
   const auto reason = proto::cut_utf8(m.param(2), proto::kick_size_max);
+  const auto nicks = split_targets(m.param(1));
+  if (nicks.empty()) return lacks_params(s, "KICK");
   with_room(s, m.param(0), [&](room_state& state, replies& out) {
     std::size_t count = 0;
-    for (const auto nick : split_targets(m.param(1))) {
+    for (const auto nick : nicks) {
       if (++count > targets_max)
         return out.numeric(proto::err_toomanytargets, {word_or_star(nick)});
       kick_one(s, state, out, nick, reason);

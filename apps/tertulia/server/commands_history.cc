@@ -19,7 +19,9 @@ namespace {
 
 using proto::history_command;
 using proto::history_ref;
-using lines = std::vector<stored_line>;
+
+// How many lines are read at a time: what a request holds in memory while its client takes them.
+constexpr int piece_lines = 64;
 
 // shown: which lines of a channel its members may see.
 struct shown {
@@ -47,14 +49,17 @@ struct lookup_error {
   std::string_view written;
 };
 
-// query: one request under way against one channel.
+using found_range = std::expected<line_range, lookup_error>;
+
+// query: which lines one request means in one channel: a range that is read from its beginning to
+// its end.
 class query {
  public:
   query(history_reader& reader, const shown& where, const proto::history_request& request,
         int limit)
       : reader_(reader), where_(where), request_(request), limit_(limit) {}
 
-  std::expected<lines, lookup_error> run() {
+  found_range run() {
     switch (request_.command) {
       case history_command::latest: return latest();
       case history_command::before: return before();
@@ -63,7 +68,7 @@ class query {
       case history_command::between: return between();
       case history_command::targets: break;
     }
-    return lines{};
+    return line_range{};
   }
 
  private:
@@ -94,27 +99,37 @@ class query {
     return id.seq;
   }
 
-  std::expected<lines, lookup_error> range(std::int64_t after, std::int64_t before, int count,
-                                           end prefer) {
-    auto got = reader_.lines({where_.channel, std::max(after, where_.first_seq - 1),
-                              std::min(before, where_.last_seq + 1), count, prefer});
-    if (!got) return std::unexpected(lookup_error{});
-    return std::move(*got);
+  // shown_between: of the lines after `after` and before `before` that are shown, `count`.
+  line_range shown_between(std::int64_t after, std::int64_t before, int count, end prefer) const {
+    return {where_.channel, std::max(after, where_.first_seq - 1),
+            std::min(before, where_.last_seq + 1), count, prefer};
+  }
+  // range: the same, to be read from its beginning.
+  found_range range(std::int64_t after, std::int64_t before, int count, end prefer) {
+    line_range out = shown_between(after, before, count, prefer);
+    if (prefer == end::oldest) return out;
+    const auto size = reader_.measure(out);
+    if (!size) return std::unexpected(lookup_error{});
+    return starting_at(size->first_seq, size->count);
+  }
+  // starting_at: `count` lines, the first of them `first_seq`.
+  line_range starting_at(std::int64_t first_seq, int count) const {
+    return shown_between(first_seq - 1, INT64_MAX, count, end::oldest);
   }
 
-  std::expected<lines, lookup_error> latest() {
+  found_range latest() {
     if (request_.first.what == history_ref::kind::none)
       return range(0, INT64_MAX, limit_, end::newest);
     const auto from = seq_from(request_.first);
     if (!from) return std::unexpected(from.error());
     return range(*from, INT64_MAX, limit_, end::newest);
   }
-  std::expected<lines, lookup_error> before() {
+  found_range before() {
     const auto until = seq_until(request_.first);
     if (!until) return std::unexpected(until.error());
     return range(0, *until, limit_, end::newest);
   }
-  std::expected<lines, lookup_error> after() {
+  found_range after() {
     const auto from = seq_from(request_.first);
     if (!from) return std::unexpected(from.error());
     return range(*from, INT64_MAX, limit_, end::oldest);
@@ -122,27 +137,24 @@ class query {
 
   // around: the line itself and what is on both sides of it; where one side is short, the other is
   // given more.
-  std::expected<lines, lookup_error> around() {
+  found_range around() {
     const auto middle = seq_until(request_.first);
     if (!middle) return std::unexpected(middle.error());
-    auto older = range(0, *middle, limit_, end::newest);
-    auto newer = range(*middle - 1, INT64_MAX, limit_, end::oldest);
-    if (!older) return older;
-    if (!newer) return newer;
-    const auto half = static_cast<std::size_t>(limit_ / 2);
-    const auto all = static_cast<std::size_t>(limit_);
-    const std::size_t from_older = newer->size() >= all - half
-                                       ? std::min(half, older->size())
-                                       : std::min(all - newer->size(), older->size());
-    older->erase(older->begin(), older->end() - static_cast<std::ptrdiff_t>(from_older));
-    const std::size_t from_newer = std::min(all - from_older, newer->size());
-    older->insert(older->end(), newer->begin(),
-                  newer->begin() + static_cast<std::ptrdiff_t>(from_newer));
-    return older;
+    line_range side = shown_between(0, *middle, limit_, end::newest);
+    const auto older = reader_.measure(side);
+    const auto newer = reader_.measure(shown_between(*middle - 1, INT64_MAX, limit_, end::oldest));
+    if (!older || !newer) return std::unexpected(lookup_error{});
+    const int half = limit_ / 2;
+    side.count = newer->count >= limit_ - half ? std::min(half, older->count)
+                                               : std::min(limit_ - newer->count, older->count);
+    if (side.count == 0) return starting_at(*middle, limit_);
+    const auto first = reader_.measure(side);
+    if (!first) return std::unexpected(lookup_error{});
+    return starting_at(first->first_seq, limit_);
   }
 
   // between: from the first place towards the second, which may lie before it.
-  std::expected<lines, lookup_error> between() {
+  found_range between() {
     const bool is_backwards = time_of(request_.first) > time_of(request_.second) ||
                               (request_.first.what == history_ref::kind::msgid &&
                                request_.second.what == history_ref::kind::msgid &&
@@ -219,21 +231,44 @@ void send_targets(session& s, const proto::history_request& request, int limit) 
   out.send();
 }
 
+// stream: sends the lines of a range piece by piece, no faster than the client takes them. False:
+// they could not be read.
+bool stream(session& s, line_range range, std::string_view display) {
+  auto out = s.reply();
+  bool is_read = true;
+  {
+    const batch frame(out, "chathistory", display);
+    while (range.count > 0 && is_read) {
+      line_range piece = range;
+      piece.count = std::min(range.count, piece_lines);
+      const auto lines =
+          s.server().store->read([&](history_reader& reader) { return reader.lines(piece); });
+      is_read = lines.has_value();
+      if (!is_read || lines->empty()) break;
+      range.count -= static_cast<int>(lines->size());
+      range.after = lines->back().seq;
+      for (const stored_line& l : *lines) {
+        append_played(out, l, display, frame.reference());
+        s.pace(out);
+      }
+    }
+  }
+  out.send();
+  return is_read;
+}
+
 void send_lines(session& s, std::string_view sub, const proto::history_request& request,
                 int limit) {
   const auto where = shown_to(s, request.target);
   if (!where)
     return fail(s, "INVALID_TARGET", sub, word_or_star(request.target),
                 "Messages could not be retrieved");
-  const auto found = s.server().store->read(
+  auto found = s.server().store->read(
       [&](history_reader& reader) { return query(reader, *where, request, limit).run(); });
   if (!found && found.error().is_unknown)
     return fail(s, "INVALID_PARAMS", sub, found.error().written, "Unknown msgid");
-  if (!found)
-    return fail(s, "MESSAGE_ERROR", sub, where->display, "Messages could not be retrieved");
-  auto out = s.reply();
-  append_playback(out, "chathistory", where->display, *found);
-  out.send();
+  if (!found || !stream(s, *found, where->display))
+    fail(s, "MESSAGE_ERROR", sub, where->display, "Messages could not be retrieved");
 }
 
 }  // namespace

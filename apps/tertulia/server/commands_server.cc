@@ -25,21 +25,22 @@ bool is_other_server(session& s, std::string_view asked) {
   return true;
 }
 
-void append_listed(replies& out, const room_summary& r) {
-  out.text(proto::rpl_list, {r.display, std::to_string(r.member_count)}, r.topic);
-}
-
 bool is_member(session& s, const room& r) {
   for (const auto& mine : s.me()->rooms())
     if (mine.get() == &r) return true;
   return false;
 }
 
+// append_if_visible: neither secret channels nor those that nobody is in any more, or yet.
+void append_if_visible(session& s, room& r, replies& out) {
+  const room_summary now = r.summary();
+  if (now.member_count == 0 || (now.is_secret && !is_member(s, r))) return;
+  out.text(proto::rpl_list, {now.display, std::to_string(now.member_count)}, now.topic);
+}
+
 void list_all(session& s, replies& out) {
   for (const auto& r : s.server().people.rooms()) {
-    const room_summary now = r->summary();
-    if (now.member_count == 0 || (now.is_secret && !is_member(s, *r))) continue;
-    append_listed(out, now);
+    append_if_visible(s, *r, out);
     s.pace(out);
   }
 }
@@ -47,11 +48,8 @@ void list_all(session& s, replies& out) {
 void list_some(session& s, std::string_view names, replies& out) {
   std::size_t count = 0;
   for (const auto name : split_targets(names)) {
-    if (++count > targets_max) return;
-    const auto r = s.server().people.find_room(name);
-    if (r == nullptr) continue;
-    const room_summary now = r->summary();
-    if (!now.is_secret || is_member(s, *r)) append_listed(out, now);
+    if (++count > targets_max) return out.numeric(proto::err_toomanytargets, {word_or_star(name)});
+    if (const auto r = s.server().people.find_room(name)) append_if_visible(s, *r, out);
   }
 }
 
@@ -93,7 +91,10 @@ void send_motd(session& s) {
     return out.send();
   }
   out.text(proto::rpl_motdstart, {}, "- " + s.server().conf.server.name + " Message of the day -");
-  for (const auto& line : lines) out.text(proto::rpl_motd, {}, "- " + line);
+  for (const auto& line : lines) {
+    out.text(proto::rpl_motd, {}, "- " + line);
+    s.pace(out);
+  }
   out.numeric(proto::rpl_endofmotd);
   out.send();
 }
@@ -129,6 +130,7 @@ void cmd_names(session& s, const proto::message& m) {
       out.numeric(proto::err_toomanytargets, {word_or_star(name)});
       return out.send();
     }
+    if (!s.wait_below_soft_mark()) return;
     if (const auto r = s.server().people.find_room(name)) {
       ask_room(s, *r, [&](room_state& state, replies& out) { state.append_names(out, *s.me()); });
     } else {

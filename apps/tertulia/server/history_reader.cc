@@ -18,6 +18,17 @@ constexpr const char* newest_first =
 constexpr const char* oldest_first =
     "SELECT seq, time_ms, sender, command, text, tags FROM lines"
     " WHERE channel = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?";
+constexpr const char* measure_newest =
+    "SELECT count(*), coalesce(min(seq), 0) FROM (SELECT seq FROM lines"
+    " WHERE channel = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?)";
+constexpr const char* measure_oldest =
+    "SELECT count(*), coalesce(min(seq), 0) FROM (SELECT seq FROM lines"
+    " WHERE channel = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?)";
+
+void bind(statement& query, const line_range& range) {
+  query.bind(1, range.channel).bind(2, range.after).bind(3, range.before);
+  query.bind(4, static_cast<std::int64_t>(range.count));
+}
 
 }  // namespace
 
@@ -31,8 +42,7 @@ store_result<std::vector<stored_line>> history_reader::lines(const line_range& r
   const bool newest = range.prefer == line_range::end::newest;
   auto query = db_.prepare(newest ? newest_first : oldest_first);
   if (!query) return std::unexpected(query.error());
-  query->bind(1, range.channel).bind(2, range.after).bind(3, range.before);
-  query->bind(4, static_cast<std::int64_t>(range.count));
+  bind(*query, range);
   std::vector<stored_line> out;
   for (;;) {
     const auto row = query->step();
@@ -42,6 +52,16 @@ store_result<std::vector<stored_line>> history_reader::lines(const line_range& r
   }
   if (newest) std::ranges::reverse(out);
   return out;
+}
+
+store_result<history_reader::extent> history_reader::measure(const line_range& range) {
+  const bool newest = range.prefer == line_range::end::newest;
+  auto query = db_.prepare(newest ? measure_newest : measure_oldest);
+  if (!query) return std::unexpected(query.error());
+  bind(*query, range);
+  const auto row = query->step();
+  if (!row) return std::unexpected(row.error());
+  return extent{static_cast<int>(query->integer(0)), query->integer(1)};
 }
 
 store_result<std::int64_t> history_reader::nearest(const char* sql, std::int64_t channel,

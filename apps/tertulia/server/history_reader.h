@@ -30,6 +30,13 @@ class history_reader {
 
   [[nodiscard]] store_result<std::vector<stored_line>> lines(const line_range& range);
 
+  // measure: of what lines() would give for the range: how many, and the first one's seq.
+  struct extent {
+    int count = 0;
+    std::int64_t first_seq = 0;  // 0: there are none
+  };
+  [[nodiscard]] store_result<extent> measure(const line_range& range);
+
   // seq_before / seq_after: the nearest line whose time is less than / greater than `time_ms`: its
   // seq, or 0 / INT64_MAX when there is none.
   [[nodiscard]] store_result<std::int64_t> seq_before(std::int64_t channel, std::int64_t time_ms);

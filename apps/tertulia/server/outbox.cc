@@ -66,6 +66,7 @@ void outbox::wrote(bool ok) {
   {
     const std::lock_guard hold(lock_);
     in_flight_ = 0;
+    ++taken_;
     if (!ok) shut_ = true;
   }
   if (!ok) conn_->close();  // the reader ends the client
@@ -80,6 +81,11 @@ bool outbox::wait_below(std::size_t size, const weft::limit& until) {
     }
     if (!progress_.recv(until)) return false;
   }
+}
+
+std::uint64_t outbox::taken() {
+  const std::lock_guard hold(lock_);
+  return taken_;
 }
 
 void outbox::shut() {

@@ -19,6 +19,7 @@
 // wait_below(); the writer wakes it.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,6 +56,9 @@ class outbox : public std::enable_shared_from_this<outbox> {
   // outbox was shut. One goroutine at a time.
   [[nodiscard]] bool wait_below(std::size_t size, const weft::limit& until);
 
+  // taken: a number that rises when a peer that had to be waited for has taken something.
+  [[nodiscard]] std::uint64_t taken();
+
   // shut: drops what waits; the writer ends. Does not close the connection.
   void shut();
 
@@ -70,6 +74,7 @@ class outbox : public std::enable_shared_from_this<outbox> {
   // Guarded by lock_:
   std::string queue_;          // bytes no writer has taken yet
   std::size_t in_flight_ = 0;  // bytes the writer holds
+  std::uint64_t taken_ = 0;    // pieces the writer got rid of
   bool has_writer_ = false;
   bool shut_ = false;
 

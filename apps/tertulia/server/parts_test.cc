@@ -1,19 +1,28 @@
 // The parts of the server that stand alone: flood control, log lines, the password, lines said,
-// targets, counting connections.
+// targets, counting connections, and a channel without a server around it.
 
 #include <gtest/gtest.h>
 #include <sodium.h>
 
+#include <memory>
 #include <string>
+#include <utility>
+
+#include <weft/net/conn.h>
+#include <weft/runtime.h>
 
 #include "proto/limits.h"
 #include "server/address_book.h"
+#include "server/client.h"
+#include "server/hub.h"
 #include "server/log.h"
 #include "server/msgid_source.h"
 #include "server/password.h"
+#include "server/room.h"
 #include "server/spoken.h"
 #include "server/targets.h"
 #include "server/token_bucket.h"
+#include "tests/temp_folder.h"
 
 namespace tertulia {
 namespace {
@@ -108,6 +117,92 @@ TEST(address_book, counts_in_all_and_by_address) {
   book.leave("a");
   book.leave("a");
   EXPECT_EQ(book.enter("a", false), "");
+}
+
+std::shared_ptr<client> somebody(hub& h, const std::string& nick) {
+  auto c = std::make_shared<client>(h.people.new_id(), std::make_shared<weft::net::conn>(), "host",
+                                    outbox::options{1 << 20, 1s});
+  c->change([&](profile& p) { p.nick = p.user = nick; });
+  return c;
+}
+
+// with_hub: a server's inside without listeners, in a folder of its own.
+template <class F>
+void with_hub(F&& f) {
+  ASSERT_GE(sodium_init(), 0);
+  const temp_folder folder;
+  weft::run([&] {
+    auto store = history::open(folder.path(), 0);
+    ASSERT_TRUE(store);
+    const config defaults;
+    hub h(defaults, std::move(*store), weft::context());
+    f(h);
+    h.store->stop();
+  });
+}
+
+TEST(room, opens_its_doors_when_empty_though_somebody_holds_it) {
+  with_hub([](hub& h) {
+    const auto ana = somebody(h, "ana"), eve = somebody(h, "eve");
+    const auto held = h.people.open_room(h, "#c");
+    held->ask(ana, [&](room_state& s) {
+      EXPECT_EQ(s.refusal_to_join(*ana, ""), nullptr);
+      s.admit(ana, held);
+      auto closed = s.record();
+      closed.modes += 'i';
+      EXPECT_TRUE(s.set(closed));
+      EXPECT_EQ(s.refusal_to_join(*eve, ""), &proto::err_inviteonlychan);
+      s.remove(*ana);
+    });
+    held->ask(eve, [&](room_state& s) {
+      EXPECT_EQ(s.refusal_to_join(*eve, ""), nullptr);
+      EXPECT_FALSE(s.has_flag('i'));
+      EXPECT_EQ(s.record().first_seq, 1);
+    });
+  });
+}
+
+TEST(room, lives_until_its_lines_are_out) {
+  with_hub([](hub& h) {
+    const auto ana = somebody(h, "ana");
+    h.people.open_room(h, "#c")->ask(ana, [](room_state& s) {
+      auto open = s.record();
+      open.modes = "t";
+      EXPECT_TRUE(s.set(open));
+    });
+    for (std::int64_t i = 1; i <= 100; ++i) {
+      ana->in_flight.add(1);
+      h.people.open_room(h, "#c")->say(ana, {"a!a@h", "PRIVMSG", "#c", "x", "", "", 0});
+      h.people.open_room(h, "#c")->ask(ana, [&](room_state& s) { EXPECT_EQ(s.last_seq(), i); });
+      ana->in_flight.wait();
+    }
+    EXPECT_EQ(h.people.count().rooms, 0U);
+  });
+}
+
+TEST(room, tells_again_whoever_came_in_while_it_was_told_elsewhere) {
+  with_hub([](hub& h) {
+    const auto ana = somebody(h, "ana"), bob = somebody(h, "bob");
+    const auto r = h.people.open_room(h, "#c");
+    r->ask(ana, [&](room_state& s) {
+      s.admit(ana, r);
+      const auto begun = h.people.new_id();
+      s.admit(bob, r);
+      // Both were told in another channel. `told` counts what is written for somebody.
+      room_state::client_set seen{ana.get(), bob.get()};
+      int told = 0;
+      const auto fill = [&](proto::line_writer& line) {
+        ++told;
+        line.command("QUIT");
+      };
+      s.broadcast_once(seen, begun, "x!x@h", fill);
+      EXPECT_EQ(told, 1);
+      s.broadcast_once(seen, h.people.new_id(), "x!x@h", fill);
+      EXPECT_EQ(told, 1);
+      s.remove(*ana);
+      s.remove(*bob);
+    });
+  });
 }
 
 }  // namespace

@@ -53,17 +53,13 @@ batch::~batch() {
   out_.server_line().command("BATCH").param("-" + std::string(reference_)).end();
 }
 
-void append_playback(replies& out, std::string_view kind, std::string_view display,
-                     const std::vector<stored_line>& lines) {
-  if (lines.empty() && !out.caps().has(proto::cap::batch)) return;
-  const batch frame(out, kind, display);
-  for (const stored_line& l : lines) {
-    spoken s = from_history(l, display);
-    if (out.caps().has(proto::cap::server_time))
-      append_spoken(out.bytes(), s, out.caps(), frame.reference());
-    else
-      append_dated(out.bytes(), std::move(s), out.caps(), frame.reference());
-  }
+void append_played(replies& out, const stored_line& line, std::string_view display,
+                   std::string_view reference) {
+  spoken s = from_history(line, display);
+  if (out.caps().has(proto::cap::server_time))
+    append_spoken(out.bytes(), s, out.caps(), reference);
+  else
+    append_dated(out.bytes(), std::move(s), out.caps(), reference);
 }
 
 }  // namespace tertulia

@@ -5,17 +5,16 @@
 // text.
 
 #include <string_view>
-#include <vector>
 
 #include "server/replies.h"
 #include "server/store.h"
 
 namespace tertulia {
 
-// append_playback: `lines`, in their order, as sent in channel `display`. `kind` is the batch's
-// type.
-void append_playback(replies& out, std::string_view kind, std::string_view display,
-                     const std::vector<stored_line>& lines);
+// append_played: a line as sent in channel `display`; `reference` is that of the batch it is in, or
+// "".
+void append_played(replies& out, const stored_line& line, std::string_view display,
+                   std::string_view reference);
 
 // batch: the frame of a batch around lines; nothing for clients that do not know batches.
 class batch {

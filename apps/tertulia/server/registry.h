@@ -23,7 +23,8 @@ class room;
 
 class registry {
  public:
-  // new_id: for a connection; never given out twice.
+  // new_id: a number above all that were given out before: for connections, and to tell later what
+  // came first.
   [[nodiscard]] std::uint64_t new_id();
 
   // claim: gives `nick` to a client, if nobody else has it; its other nicks stay until released.

@@ -38,6 +38,7 @@ class room::owner {
   void take(event e) {
     if (e.line != nullptr) {
       run_.push_back({std::move(e.who), std::move(*e.line), {}, false});
+      alive_ = std::move(e.where);
       return;
     }
     flush();
@@ -49,6 +50,8 @@ class room::owner {
   void flush() {
     if (run_.empty()) return;
     state_.deliver(run_);
+    // The room may end here. That needs the hub, which is there as long as somebody waits for us.
+    alive_.reset();
     for (const said_line& l : run_) l.from->in_flight.done();
     run_.clear();
   }
@@ -63,6 +66,7 @@ class room::owner {
   const std::shared_ptr<shared> shared_;
   room_state state_;
   std::vector<said_line> run_;
+  std::shared_ptr<room> alive_;  // while run_ is not empty
 };
 
 std::shared_ptr<room> room::open(hub& h, std::string name, std::string display) {
@@ -84,7 +88,8 @@ room::~room() {
 void room::put(event e) { shared_->inbox.send(std::move(e)); }
 
 void room::say(client_ptr from, spoken line) {
-  put({std::move(from), std::make_unique<spoken>(std::move(line)), nullptr, nullptr});
+  put({std::move(from), std::make_unique<spoken>(std::move(line)), shared_from_this(), nullptr,
+       nullptr});
 }
 
 room_summary room::summary() {

@@ -17,9 +17,10 @@
 // writer, the writer for the disk. Nobody waits for a session, and sending to a client never waits
 // (outbox.h). So there is no circle.
 //
-// A room lives as long as somebody holds it: each member, and sessions while they use it. Its end
-// closes the inbox, and the owner goes when it has emptied it. What is stored was stored before the
-// last answer, so that a new room of the same name may load it at once.
+// A room lives as long as somebody holds it: each member, sessions while they use it, and the owner
+// as long as it has lines that are not out. So its end finds the inbox empty and everything stored:
+// a new room of the same name may load it at once, and goes on where it ended. The end closes the
+// inbox, and the owner goes.
 
 #include <memory>
 #include <string>
@@ -45,7 +46,7 @@ struct room_summary {
   bool is_secret = false;
 };
 
-class room {
+class room : public std::enable_shared_from_this<room> {
  public:
   using client_ptr = std::shared_ptr<client>;
 
@@ -66,7 +67,7 @@ class room {
   // session.
   template <class F>
   void ask(const client_ptr& who, F&& f) {
-    put({who, nullptr,
+    put({who, nullptr, nullptr,
          [](void* g, room_state& s) { (*static_cast<std::remove_reference_t<F>*>(g))(s); },
          const_cast<void*>(static_cast<const void*>(std::addressof(f)))});
     static_cast<void>(who->answered.recv());
@@ -78,6 +79,7 @@ class room {
   struct event {
     client_ptr who;
     std::unique_ptr<spoken> line;  // said; or, when null, a question:
+    std::shared_ptr<room> where;   // with a line: the room lives until it is out
     void (*question)(void*, room_state&) = nullptr;
     void* argument = nullptr;
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "proto/casemap.h"
@@ -16,6 +17,12 @@ namespace tertulia {
 namespace {
 
 constexpr std::size_t invited_max = 256;
+
+// played_size_max: the most that a line out of the history takes on the wire.
+std::size_t played_size_max(const stored_line& l) {
+  constexpr std::size_t frame = 256;  // server tags, command and channel, perhaps twice
+  return 2 * l.sender.size() + l.text.size() + l.tags.size() + frame;
+}
 
 }  // namespace
 
@@ -34,13 +41,17 @@ room_state::room_state(hub& h, std::string name, std::string display) : hub_(h) 
     record_.display = std::move(display);
     record_.created_ms = wall_ms();
   }
-  if (!has_flag('i')) return;
-  // Nobody is left who could invite, so the channel opens; but what was said behind closed doors
-  // stays there.
+}
+
+// open_doors: nobody is left who could invite, so the channel opens; but what was said behind
+// closed doors stays there. False when that could not be stored.
+bool room_state::open_doors() {
+  invited_.clear();
+  if (!has_flag('i')) return true;
   channel_record opened = record_;
   std::erase(opened.modes, 'i');
   opened.first_seq = last_seq_ + 1;
-  if (!set(std::move(opened))) broken_ = "the history cannot be written";
+  return set(std::move(opened));
 }
 
 member* room_state::find(const client& c) {
@@ -60,7 +71,10 @@ bool room_state::is_banned(const profile& p) const {
                              [&](const auto& b) { return proto::matches_mask(b.mask, mask); });
 }
 
-const proto::numeric* room_state::refusal_to_join(client& c, std::string_view key) const {
+const proto::numeric* room_state::refusal_to_join(client& c, std::string_view key) {
+  if (!broken_.empty()) return &proto::err_unavailresource;
+  // Also a room that somebody held while nobody was in it.
+  if (members_.empty() && !open_doors()) return &proto::err_unavailresource;
   const bool is_invited = std::ranges::find(invited_, c.id()) != invited_.end();
   if (!is_invited && is_banned(c.who())) return &proto::err_bannedfromchan;
   if (!is_invited && has_flag('i')) return &proto::err_inviteonlychan;
@@ -73,7 +87,7 @@ const proto::numeric* room_state::refusal_to_join(client& c, std::string_view ke
 void room_state::admit(const client_ptr& c, const std::shared_ptr<room>& self) {
   std::erase(invited_, c->id());
   const profile p = c->who();
-  members_.emplace(c.get(), member{c, members_.empty(), false, p.nick});
+  members_.emplace(c.get(), member{c, members_.empty(), false, p.nick, hub_.people.new_id()});
   c->entered(record_.name, self);
   broadcast(p.mask(), [&](auto& line) { line.command("JOIN").param(display()); });
   replies out(hub_.conf.server.name, c);
@@ -99,11 +113,12 @@ void room_state::rename(const client& c, const std::string& nick) {
   if (member* m = find(c)) m->nick = nick;
 }
 
-void room_state::broadcast_once(client_set& seen, std::string_view source, const fill_line& fill) {
+void room_state::broadcast_once(client_set& seen, std::uint64_t begun, std::string_view source,
+                                const fill_line& fill) {
   // In two forms: without and with server-time.
   std::array<std::string, 2> forms;
   for (auto& [c, m] : members_) {
-    if (!seen.insert(c).second) continue;
+    if (!seen.insert(c).second && m.since < begun) continue;
     const bool timed = m.who->caps().has(proto::cap::server_time);
     std::string& form = forms[timed ? 1 : 0];
     if (form.empty()) {
@@ -120,7 +135,7 @@ void room_state::broadcast_once(client_set& seen, std::string_view source, const
 void room_state::broadcast(std::string_view source, const fill_line& fill, const client* except) {
   client_set seen;
   if (except != nullptr) seen.insert(except);
-  broadcast_once(seen, source, fill);
+  broadcast_once(seen, UINT64_MAX, source, fill);
 }
 
 bool room_state::set(channel_record changed) {
@@ -176,10 +191,18 @@ void room_state::append_history(replies& out) {
                          .count = count,
                          .prefer = line_range::end::newest};
   const auto lines = hub_.store->read([&](history_reader& r) { return r.lines(range); });
-  if (lines)
-    append_playback(out, "chathistory", display(), *lines);
-  else
-    log_error("history_not_read", {{"channel", record_.name}, {"error", lines.error().text}});
+  if (!lines)
+    return log_error("history_not_read",
+                     {{"channel", record_.name}, {"error", lines.error().text}});
+  // They are sent at once. Should they be very long, only as many as leave the client far from the
+  // hard mark.
+  auto room_left = static_cast<std::size_t>(hub_.conf.limits.send_queue_hard_bytes) / 2;
+  auto first = lines->end();
+  while (first != lines->begin() && played_size_max(*std::prev(first)) <= room_left)
+    room_left -= played_size_max(*--first);
+  if (first == lines->end()) return;
+  const batch frame(out, "chathistory", display());
+  for (; first != lines->end(); ++first) append_played(out, *first, display(), frame.reference());
 }
 
 }  // namespace tertulia

@@ -32,6 +32,7 @@ struct member {
   bool is_operator = false;
   bool has_voice = false;
   std::string nick;  // by which the channel's lines know it; follows the client's on its rename
+  std::uint64_t since = 0;  // registry::new_id() when it came in
 
   [[nodiscard]] std::string_view prefix() const noexcept {
     return is_operator ? "@" : has_voice ? "+" : "";
@@ -54,8 +55,6 @@ class room_state {
   // Loads what is stored of the channel.
   room_state(hub& h, std::string name, std::string display);
 
-  // broken: why the channel could not be loaded, or "". A broken one lets nobody in.
-  [[nodiscard]] const std::string& broken() const noexcept { return broken_; }
   [[nodiscard]] const channel_record& record() const noexcept { return record_; }
   [[nodiscard]] const std::string& display() const noexcept { return record_.display; }
   [[nodiscard]] bool has_flag(char flag) const noexcept {
@@ -72,7 +71,7 @@ class room_state {
 
   // Coming in: the numeric that refuses `c`, or null; admit() adds it, tells everybody, and gives
   // it topic, names and, unless it can ask itself, the last lines. `self` is kept by the client.
-  [[nodiscard]] const proto::numeric* refusal_to_join(client& c, std::string_view key) const;
+  [[nodiscard]] const proto::numeric* refusal_to_join(client& c, std::string_view key);
   void admit(const client_ptr& c, const std::shared_ptr<room>& self);
   void invite(const client& c);
 
@@ -83,8 +82,11 @@ class room_state {
   // source.
   using fill_line = std::function<void(proto::line_writer&)>;
   void broadcast(std::string_view source, const fill_line& fill, const client* except = nullptr);
-  // broadcast_once: the same to members that are not in `seen` yet, who are added to it.
-  void broadcast_once(client_set& seen, std::string_view source, const fill_line& fill);
+  // broadcast_once: for what is told in several channels, one after the other: to members that are
+  // not in `seen` yet, who are added to it; and again to those who came in here after `begun`
+  // (registry::new_id() before the first channel), for the names they were given were old.
+  void broadcast_once(client_set& seen, std::uint64_t begun, std::string_view source,
+                      const fill_line& fill);
 
   void rename(const client& c, const std::string& nick);
 
@@ -111,12 +113,13 @@ class room_state {
   void send_to_sender(const client_ptr& c, const std::vector<said_line>& run) const;
   void append_refusal(replies& out, const said_line& l) const;
 
+  [[nodiscard]] bool open_doors();
   [[nodiscard]] bool is_banned(const profile& p) const;
   void append_history(replies& out);
 
   hub& hub_;
   channel_record record_;
-  std::string broken_;
+  std::string broken_;  // why the channel could not be loaded, or ""; then it lets nobody in
   std::int64_t last_seq_ = 0;
   std::int64_t last_time_ms_ = 0;
   std::unordered_map<const client*, member> members_;

@@ -47,41 +47,54 @@ void session::read_once() {
   const auto got = me_->conn().read_lent(
       [this](std::span<const char> bytes) { take_bytes({bytes.data(), bytes.size()}); },
       {hub_.stopping, next_deadline()});
-  if (got) return;
+  // Bytes that are there are read whatever the time, so that the clock counts also for one who
+  // never stops sending.
+  if (got) return look_at_clock();
   const weft::error& e = got.error();
-  if (e.timeout()) return on_silence();
+  if (e.timeout()) return look_at_clock();
   if (e.cancelled()) return end("Server shutting down");
   const std::string why = me_->why();
   if (!why.empty()) return end(why);
   end(e.eof() ? "Connection closed" : "Read error: " + e.code().message());
 }
 
-// wait_below_soft_mark: who does not take what it asked for may not ask for more. False: the
-// session ends.
 bool session::wait_below_soft_mark() {
   const auto& limits = hub_.conf.limits;
-  if (me_->out().wait_below(static_cast<std::size_t>(limits.send_queue_soft_bytes),
-                            {hub_.stopping, std::chrono::seconds(limits.ping_timeout_s)}))
-    return true;
-  end(hub_.stopping.done() ? "Server shutting down" : "SendQ stalled");
+  const auto mark = static_cast<std::size_t>(limits.send_queue_soft_bytes);
+  while (!ended_) {
+    const auto taken = me_->out().taken();
+    auto until = clock::now() + std::chrono::seconds(limits.ping_timeout_s);
+    if (!is_registered_) until = std::min(until, next_deadline());
+    if (me_->out().wait_below(mark, {hub_.stopping, until})) return true;
+    if (hub_.stopping.done()) {
+      end("Server shutting down");
+    } else if (!is_registered_) {
+      look_at_clock();
+    } else if (me_->out().taken() == taken) {
+      end("SendQ stalled");
+    }
+    // Who takes something, however slowly, is left to the hard mark.
+  }
   return false;
 }
 
 session::clock::time_point session::next_deadline() const {
   const auto& limits = hub_.conf.limits;
   if (!is_registered_) return started_ + std::chrono::seconds(limits.registration_timeout_s);
-  const auto ask_at = heard_ + std::chrono::seconds(limits.ping_interval_s);
-  return awaits_pong_ ? ask_at + std::chrono::seconds(limits.ping_timeout_s) : ask_at;
+  if (asked_) return *asked_ + std::chrono::seconds(limits.ping_timeout_s);
+  return heard_ + std::chrono::seconds(limits.ping_interval_s);
 }
 
-void session::on_silence() {
-  if (clock::now() < next_deadline()) return;  // the kernel's own timeout, not ours
+// look_at_clock: what is due: the end of one who is late, or the question whether it is there.
+void session::look_at_clock() {
+  const auto now = clock::now();
+  if (now < next_deadline()) return;
   if (!is_registered_) return end("Registration timeout");
   const auto& limits = hub_.conf.limits;
-  if (awaits_pong_)
+  if (asked_)
     return end("Ping timeout: " + std::to_string(limits.ping_interval_s + limits.ping_timeout_s) +
                " seconds");
-  awaits_pong_ = true;
+  asked_ = now;
   std::string line;
   proto::line_writer(line).command("PING").text(hub_.conf.server.name).end();
   me_->send(line);
@@ -94,9 +107,10 @@ void session::take_bytes(std::string_view bytes) {
     const auto event = lines_.next();
     if (!event) return;
     heard_ = clock::now();
-    awaits_pong_ = false;
+    asked_.reset();
     wait_for_turn();
-    if (wait_below_soft_mark()) take_line(*event);
+    if (!is_registered_) look_at_clock();
+    if (!ended_ && wait_below_soft_mark()) take_line(*event);
   }
 }
 
@@ -121,6 +135,7 @@ void session::take_line(const proto::line_event& event) {
   using kind = proto::line_event::kind;
   if (event.what != kind::line) {
     if (!registration_.has_password) return end("Line too long");
+    fence();
     auto out = reply();
     out.numeric(proto::err_inputtoolong);
     return out.send();
@@ -191,13 +206,14 @@ void session::end(std::string reason) {
 
 void session::leave_rooms(const std::string& reason) {
   const std::string mask = me_->who().mask();
+  const auto begun = hub_.people.new_id();
   room_state::client_set seen{me_.get()};
   for (const auto& r : me_->rooms())
     r->ask(me_, [&](room_state& state) {
       state.remove(*me_);
       // When everybody goes nobody needs to be told.
       if (hub_.stopping.done()) return;
-      state.broadcast_once(seen, mask,
+      state.broadcast_once(seen, begun, mask,
                            [&](proto::line_writer& line) { line.command("QUIT").text(reason); });
     });
 }

@@ -9,12 +9,13 @@
 // sent before, and its lines arrive in the order it wrote them, also across channels.
 //
 // Limits. Reading stops while too much waits to be sent to this very client (soft mark), and while
-// it talks faster than it may (flood control: lines wait, none is lost). Who says nothing is asked
-// (PING) and in the end cut off; who does not register in time, too.
+// it talks faster than it may (flood control: lines wait, none is lost). Who sends no whole line is
+// asked (PING) and in the end cut off; who does not register in time, too, however much it sends.
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,9 @@ class session {
   void say(const std::shared_ptr<room>& to, spoken line);
   // fence: waits until all that was said is out, or refused.
   void fence();
+  // wait_below_soft_mark: waits while the client is slow to take what it was sent: who does not may
+  // not ask for more. False: the session ends.
+  [[nodiscard]] bool wait_below_soft_mark();
   // pace: sends what `out` holds when it is much, and waits while the client is slow to take it.
   // For replies that grow with the server.
   void pace(replies& out);
@@ -71,8 +75,7 @@ class session {
  private:
   // In session.cc:
   void read_once();
-  [[nodiscard]] bool wait_below_soft_mark();
-  void on_silence();
+  void look_at_clock();
   [[nodiscard]] clock::time_point next_deadline() const;
   void take_bytes(std::string_view bytes);
   void take_line(const proto::line_event& event);
@@ -100,7 +103,7 @@ class session {
   std::vector<std::string> held_;  // lines from before the password
   const room* said_to_ = nullptr;  // where lines under way go; compared, never used
   clock::time_point heard_ = started_;
-  bool awaits_pong_ = false;
+  std::optional<clock::time_point> asked_;  // when the PING was sent that is not answered yet
   bool saw_bytes_ = false;
   bool ended_ = false;
   std::string reason_;

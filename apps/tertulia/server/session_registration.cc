@@ -76,13 +76,14 @@ void session::welcome() {
 
 void session::rename(const std::string& nick) {
   const profile before = me_->who();
+  const auto begun = hub_.people.new_id();
   me_->change([&](profile& p) { p.nick = nick; });
   room_state::client_set seen;
   const auto fill = [&](proto::line_writer& line) { line.command("NICK").param(nick); };
   for (const auto& r : me_->rooms())
     r->ask(me_, [&](room_state& state) {
       state.rename(*me_, nick);
-      state.broadcast_once(seen, before.mask(), fill);
+      state.broadcast_once(seen, begun, before.mask(), fill);
     });
   if (!seen.contains(me_.get())) {
     auto out = reply();

@@ -28,6 +28,8 @@ TEST_F(channel_test, join) {
             {
                 {"JOIN #new", {}},
                 {"JOIN", {":irc.test 461 carl JOIN :Not enough parameters"}},
+                {"JOIN :", {":irc.test 461 carl JOIN :Not enough parameters"}},
+                {"JOIN ,", {":irc.test 461 carl JOIN :Not enough parameters"}},
                 {"JOIN nothash", {":irc.test 403 carl nothash :No such channel"}},
                 {"JOIN #", {":irc.test 403 carl # :No such channel"}},
                 {"JOIN &local", {":irc.test 403 carl &local :No such channel"}},
@@ -64,6 +66,7 @@ TEST_F(channel_test, join_is_refused_by_modes) {
 TEST_F(channel_test, part) {
   run_table(eve_, {
                       {"PART", {":irc.test 461 eve PART :Not enough parameters"}},
+                      {"PART :", {":irc.test 461 eve PART :Not enough parameters"}},
                       {"PART #c", {":irc.test 442 eve #c :You're not on that channel"}},
                       {"PART #none", {":irc.test 403 eve #none :No such channel"}},
                   });
@@ -136,12 +139,19 @@ TEST_F(channel_test, names) {
 
 TEST_F(channel_test, kick) {
   run_table(eve_, {{"KICK #c", {":irc.test 461 eve KICK :Not enough parameters"}},
+                   {"KICK #c :", {":irc.test 461 eve KICK :Not enough parameters"}},
                    {"KICK #none bob", {":irc.test 403 eve #none :No such channel"}},
                    {"KICK #c bob", {":irc.test 442 eve #c :You're not on that channel"}}});
   run_table(bob_, {{"KICK #c ana", {":irc.test 482 bob #c :You're not channel operator"}}});
-  run_table(ana_, {{"KICK #c eve", {":irc.test 441 ana eve #c :They aren't on that channel"}},
-                   {"KICK #c nobody", {":irc.test 401 ana nobody :No such nick/channel"}},
-                   {"KICK #c bob :out", {mask("ana") + " KICK #c bob :out"}}});
+  run_table(
+      ana_,
+      {{"KICK #c eve", {":irc.test 441 ana eve #c :They aren't on that channel"}},
+       {"KICK #c nobody", {":irc.test 401 ana nobody :No such nick/channel"}},
+       {"KICK #c 1,2,3,4,5",
+        {":irc.test 401 ana 1 :No such nick/channel", ":irc.test 401 ana 2 :No such nick/channel",
+         ":irc.test 401 ana 3 :No such nick/channel", ":irc.test 401 ana 4 :No such nick/channel",
+         ":irc.test 407 ana 5 :Too many targets"}},
+       {"KICK #c bob :out", {mask("ana") + " KICK #c bob :out"}}});
   EXPECT_EQ(bob_.settle(), lines{mask("ana") + " KICK #c bob :out"});
   run_table(bob_, {{"PART #c", {":irc.test 442 bob #c :You're not on that channel"}}});
   static_cast<void>(bob_.ask("JOIN #c"));
@@ -167,6 +177,46 @@ TEST_F(channel_test, invite) {
   EXPECT_THAT(eve_.ask("JOIN #c"), Contains(mask("eve") + " JOIN #c"));
   static_cast<void>(eve_.ask("PART #c"));
   run_table(eve_, {{"JOIN #c", {":irc.test 473 eve #c :Cannot join channel (+i)"}}});
+}
+
+TEST_F(channel_test, only_an_operators_invitation_goes_before_a_ban) {
+  static_cast<void>(ana_.ask("MODE #c +b eve!*@*"));
+  static_cast<void>(bob_.settle());
+  run_table(bob_, {{"INVITE eve #c", {":irc.test 341 bob eve #c"}}});
+  run_table(eve_,
+            {{"JOIN #c",
+              {mask("bob") + " INVITE eve #c", ":irc.test 474 eve #c :Cannot join channel (+b)"}}});
+  static_cast<void>(ana_.ask("INVITE eve #c"));
+  EXPECT_THAT(eve_.ask("JOIN #c"), Contains(mask("eve") + " JOIN #c"));
+}
+
+TEST_F(channel_test, many_mode_changes_are_told_on_several_lines_and_none_is_cut) {
+  const std::string nick = "a23456789012345678901234567890";
+  static_cast<void>(ana_.ask("NICK " + nick));
+  lines masks;
+  std::string request = "MODE #c +bbbbbb";
+  for (const char c : std::string("uvwxyz")) {
+    masks.push_back(std::string(70, c) + "!*@*");
+    request += " " + std::string(70, c);
+  }
+  const std::string start = ":" + nick + "!ana@127.0.0.1 MODE #c ";
+  run_table(ana_, {{request,
+                    {start + "+bbbbb " + masks[0] + " " + masks[1] + " " + masks[2] + " " +
+                         masks[3] + " " + masks[4],
+                     start + "+b " + masks[5]}}});
+  EXPECT_EQ(bob_.settle().size(), 3U);
+  EXPECT_EQ(bob_.ask("MODE #c b").size(), 7U);
+}
+
+TEST_F(channel_test, what_is_no_word_is_not_repeated_in_replies) {
+  run_table(ana_, {{"MODE #c +o ::a b", {":irc.test 441 ana * #c :They aren't on that channel"}},
+                   {"MODE #c +:", {":irc.test 472 ana * :is unknown mode char to me"}},
+                   {"MODE #c +\xC3\xA9-\xC3\xA9",
+                    {":irc.test 472 ana \xC3\xA9 :is unknown mode char to me"}},
+                   {"MODE #c +b ::x", {":irc.test 696 ana #c b * :The mask is not one word"}},
+                   {"MODE #c +b :x y", {":irc.test 696 ana #c b * :The mask is not one word"}},
+                   {"CAP ::a b", {":irc.test 410 ana * :Invalid CAP command"}},
+                   {"TOPIC :", {":irc.test 403 ana * :No such channel"}}});
 }
 
 TEST_F(channel_test, modes_are_shown) {

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "proto/timestamp.h"
+#include "server/sqlite.h"
 #include "tests/fixture.h"
 
 namespace tertulia::testing {
@@ -241,6 +241,69 @@ TEST(kill, minus_nine_loses_nothing_that_was_echoed) {
   for (const auto& line : kept)
     if (at < echoed.size() && line == echoed[at]) ++at;
   EXPECT_EQ(at, echoed.size());
+}
+
+// change_database: what another program does to the file while the server runs.
+void change_database(const temp_folder& folder, const char* sql) {
+  auto db = database::open(folder.path() + "/data/history.db", database::access::read_write);
+  ASSERT_TRUE(db);
+  const auto done = db->execute(sql);
+  ASSERT_TRUE(done) << done.error().text;
+}
+
+TEST(broken_history, is_said_and_the_server_lives) {
+  temp_folder folder;
+  server_process server(folder.path());
+  test_client ana(server.port(), "ana", all_caps);
+  static_cast<void>(ana.ask("JOIN #c"));
+  static_cast<void>(ana.ask("PRIVMSG #c :before"));
+  change_database(folder, "ALTER TABLE lines RENAME TO x; ALTER TABLE channels RENAME TO y");
+  const std::string fail = ":irc.test FAIL ";
+  const std::string span = "timestamp=2020-01-01T00:00:00.000Z timestamp=2099-01-01T00:00:00.000Z";
+  run_table(ana,
+            {{"PRIVMSG #c :x",
+              {":irc.test 404 ana #c :Cannot send to channel (the history cannot be written)"}},
+             {"TOPIC #c :x", {fail + "TOPIC NOT_STORED #c :The topic could not be stored"}},
+             {"MODE #c +m", {fail + "MODE NOT_STORED #c :The change could not be stored"}},
+             {"MODE #c", {":irc.test 324 ana #c +nt", bare(ana.ask("MODE #c")).at(1)}},
+             {"JOIN #d", {":irc.test 437 ana #d :Channel is temporarily unavailable"}},
+             {"CHATHISTORY BEFORE #c timestamp=2099-01-01T00:00:00.000Z 5",
+              {fail + "CHATHISTORY MESSAGE_ERROR BEFORE #c :Messages could not be retrieved"}},
+             {"CHATHISTORY TARGETS " + span + " 5",
+              {fail + "CHATHISTORY MESSAGE_ERROR TARGETS :Messages could not be retrieved"}}});
+  change_database(folder, "ALTER TABLE x RENAME TO lines; ALTER TABLE y RENAME TO channels");
+  EXPECT_THAT(texts(ana.ask("PRIVMSG #c :after")), ElementsAre("after"));
+  EXPECT_EQ(texts(ana.ask("CHATHISTORY LATEST #c * 5")), (lines{"before", "after"}));
+}
+
+// Lines may have 4 kB of tags: what many of them come to is not put before a client at once.
+TEST(long_history, does_not_cut_off_the_one_who_asks) {
+  temp_folder folder;
+  server_process server(folder.path(),
+                        "history.join_lines = 1000\n"
+                        "limits.send_queue_soft_bytes = 4096\n"
+                        "limits.send_queue_hard_bytes = 100000\n"
+                        "history.request_lines_max = 5000\n");
+  test_client ana(server.port(), "ana", "echo-message");
+  static_cast<void>(ana.ask("JOIN #c"));
+  constexpr int count = 2000;
+  for (int i = 0; i < count; i += 20) {
+    std::string burst;
+    for (int k = i; k < i + 20; ++k)
+      burst += "@+a=" + std::string(4000, 'x') + " PRIVMSG #c :" + std::to_string(k) + "\r\n";
+    ana.send_raw(burst);
+    static_cast<void>(ana.settle());
+  }
+  test_client bob(server.port(), "bob", all_caps);
+  static_cast<void>(bob.ask("JOIN #c"));
+  EXPECT_EQ(texts(bob.ask("CHATHISTORY LATEST #c * 5000")), numbers(0, count - 1));
+  EXPECT_EQ(texts(bob.ask("CHATHISTORY AROUND #c timestamp=2099-01-01T00:00:00.000Z 3")),
+            numbers(count - 3, count - 1));
+  // On joining there is no request that could be answered slowly: it is the newest that fit.
+  test_client eve(server.port(), "eve", "message-tags server-time batch");
+  const auto shown = texts(eve.ask("JOIN #c"));
+  EXPECT_THAT(shown.size(), ::testing::AllOf(::testing::Gt(5U), ::testing::Lt(13U)));
+  EXPECT_EQ(shown.back(), std::to_string(count - 1));
 }
 
 TEST(full_disk, refuses_lines_and_the_server_lives) {

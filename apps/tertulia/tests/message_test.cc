@@ -135,6 +135,15 @@ TEST_F(message_test, pong_comes_after_the_echoes_of_what_was_said_before) {
   EXPECT_EQ(carl.next(), ":irc.test PONG irc.test :end");
 }
 
+TEST_F(message_test, a_refused_line_is_answered_after_the_echoes_of_those_before) {
+  auto carl = client("carl", "echo-message");
+  static_cast<void>(carl.ask("JOIN #c"));
+  carl.send_raw("PRIVMSG #c :1\r\n" + std::string(600, 'x') + "\r\nPRIVMSG #c :2\r\n\xFF\r\n");
+  EXPECT_THAT(carl.settle(),
+              ElementsAre(mask("carl") + " PRIVMSG #c :1", HasSubstr(" 417 carl "),
+                          mask("carl") + " PRIVMSG #c :2", HasSubstr(" FAIL * INVALID_UTF8 ")));
+}
+
 TEST_F(message_test, all_members_see_one_order) {
   constexpr int senders = 6, each = 60;
   std::vector<test_client> talkers;

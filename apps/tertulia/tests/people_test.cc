@@ -77,7 +77,8 @@ TEST_F(people_test, list) {
   const std::string end = ":irc.test 323 ana :End of LIST";
   run_table(ana_, {{"LIST", {":irc.test 322 ana #a 1 :things", end}},
                    {"LIST #A,#b", {":irc.test 322 ana #a 1 :things", end}},
-                   {"LIST #none", {end}}});
+                   {"LIST #none", {end}},
+                   {"LIST #1,#2,#3,#4,#a", {":irc.test 407 ana #a :Too many targets", end}}});
   EXPECT_EQ(bob_.ask("LIST").size(), 3U);
 }
 

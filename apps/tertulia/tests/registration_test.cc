@@ -1,5 +1,7 @@
 // CAP NICK PASS PING PONG QUIT USER, and what may be said before registration.
 
+#include <thread>
+
 #include "tests/fixture.h"
 
 namespace tertulia::testing {
@@ -158,6 +160,22 @@ TEST(registration_time, ends_the_connection) {
   talking.send("NICK ana");
   EXPECT_THAT(silent.rest(), ElementsAre("ERROR :Closing link: (Registration timeout)"));
   EXPECT_THAT(talking.rest(), ElementsAre("ERROR :Closing link: (Registration timeout)"));
+}
+
+TEST(registration_time, ends_also_for_one_who_never_stops_sending) {
+  temp_folder folder;
+  server_process server(folder.path(), "limits.registration_timeout_s = 1\n");
+  test_client c(server.port());
+  const std::jthread talker([&](const std::stop_token& stop) {
+    std::string burst;
+    for (int i = 0; i < 500; ++i) burst += "PONG x\r\n";
+    try {
+      while (!stop.stop_requested()) c.send_raw(burst);
+    } catch (const std::runtime_error&) {
+      return;  // the server closed the connection
+    }
+  });
+  server.wait_for_log("reason=\"Registration timeout\"");
 }
 
 }  // namespace

@@ -63,6 +63,29 @@ void rage(std::uint16_t port, std::uint64_t seed) {
   static_cast<void>(c->rest());
 }
 
+// A channel that takes lines from outside may empty while they are under way; whoever comes in then
+// finds one channel, not two of the same name.
+TEST_F(server_test, lines_from_outside_survive_the_channels_end) {
+  constexpr int rounds = 200;
+  std::vector<std::jthread> crowd;
+  const auto part = [&](int i, bool is_member) {
+    auto c = client("p" + std::to_string(i));
+    for (int n = 0; n < rounds; ++n) {
+      for (int k = 0; k < 5; ++k) c.send("PRIVMSG #c :x");
+      if (is_member) c.send_raw("JOIN #c\r\nMODE #c -n\r\nPRIVMSG #c :y\r\nPART #c\r\n");
+      for (const auto& line : c.settle()) EXPECT_THAT(line, Not(HasSubstr("the history")));
+    }
+  };
+  for (int i = 0; i < 4; ++i)
+    crowd.emplace_back([&, i] {
+      try {
+        part(i, i % 2 == 0);
+      } catch (const std::exception& e) {
+        ADD_FAILURE() << e.what();
+      }
+    });
+}
+
 TEST_F(server_test, a_storm_of_commands_leaves_nothing_behind) {
   const std::uint64_t seed = storm_seed() % 1'000'000;
   {
