@@ -649,6 +649,28 @@ TEST(channel, plain_threads_need_no_runtime) {
   EXPECT_EQ(next, scaled(2000));
 }
 
+TEST(channel, who_waits_for_a_thread_that_waits_is_no_deadlock) {
+  channel<int> ch(0);
+  std::thread outside([ch] {
+    EXPECT_EQ(channel<int>(0).recv(20ms).error(), errc::timeout);
+    ch.send(1);
+  });
+  EXPECT_EQ(weft::run([ch] { return ch.recv().value(); }), 1);
+  outside.join();
+}
+
+using channel_death = ::testing::Test;
+
+TEST(channel_death, a_thread_that_waited_and_ended_hides_no_deadlock) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::run([] {
+                const channel<int> ch(0);
+                on_thread([ch] { static_cast<void>(ch.recv(1ms)); });
+                static_cast<void>(ch.recv());
+              }),
+              ::testing::ExitedWithCode(2), "all goroutines are asleep - deadlock!");
+}
+
 // every_value_once: `seen` holds each value of 0 to n - 1 once.
 void every_value_once(const std::vector<std::atomic<int>>& seen) {
   for (std::size_t i = 0; i < seen.size(); ++i) {

@@ -175,7 +175,7 @@ TEST(ticker, no_tick_arrives_after_stop) {
 TEST(ticker, an_impossible_period_throws) {
   EXPECT_THROW(ticker(0s), misuse_error);
   EXPECT_THROW(ticker(-1s), misuse_error);
-  EXPECT_THROW(ticker(std::chrono::hours::min()), misuse_error);
+  EXPECT_THROW(ticker{std::chrono::hours::min()}, misuse_error);
   ticker every(1h);
   EXPECT_THROW(every.reset(0s), misuse_error);
 }
