@@ -43,6 +43,8 @@ void session::run() {
 }
 
 void session::read_once() {
+  // Asked here too: one who never stops sending never waits, and is told nothing by the read.
+  if (hub_.stopping.done()) return end("Server shutting down");
   if (!wait_below_soft_mark()) return;
   const auto got = me_->conn().read_lent(
       [this](std::span<const char> bytes) { take_bytes({bytes.data(), bytes.size()}); },

@@ -1,5 +1,7 @@
 // CAP NICK PASS PING PONG QUIT USER, and what may be said before registration.
 
+#include <stdexcept>
+#include <stop_token>
 #include <thread>
 
 #include "tests/fixture.h"

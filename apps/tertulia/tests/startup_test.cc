@@ -3,6 +3,9 @@
 #include <signal.h>
 
 #include <fstream>
+#include <stdexcept>
+#include <stop_token>
+#include <thread>
 
 #include "tests/fixture.h"
 
@@ -103,6 +106,29 @@ TEST(signals, drain) {
     EXPECT_THAT(unregistered.rest(), ElementsAre("ERROR :Server shutting down"));
     EXPECT_THAT(server.log(), HasSubstr("event=stopped"));
   }
+}
+
+TEST(signals, a_client_that_never_stops_talking_does_not_hold_up_the_end) {
+  temp_folder folder;
+  server_process server(folder.path());
+  test_client c(server.port(), "ana");
+  static_cast<void>(c.ask("JOIN #c,#d"));
+  const std::jthread talker([&](const std::stop_token& stop) {
+    // Line by line to another channel: each waits for its commit, and more is there before it came.
+    std::string burst;
+    for (int i = 0; i < 500; ++i) burst += "PRIVMSG #c :x\r\nPRIVMSG #d :x\r\n";
+    try {
+      while (!stop.stop_requested()) c.send_raw(burst);
+    } catch (const std::runtime_error&) {
+      return;  // the server closed the connection
+    }
+  });
+  test_client bystander(server.port(), "bob");
+  static_cast<void>(bystander.ask("JOIN #d"));
+  bystander.expect(" PRIVMSG #d :x");
+  EXPECT_EQ(server.end(SIGTERM), 0);
+  EXPECT_THAT(server.log(), Not(HasSubstr("event=drain_timed_out")));
+  EXPECT_THAT(server.log(), HasSubstr("event=stopped"));
 }
 
 TEST(signals, a_client_that_reads_nothing_does_not_hold_up_the_end) {
