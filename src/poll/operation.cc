@@ -3,12 +3,15 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
+#include <ctime>
 #include <utility>
 
 namespace weft::poll {
@@ -63,18 +66,44 @@ std::int64_t look(int fd, short events) noexcept {
   return (one.revents & POLLNVAL) != 0 ? -EBADF : 0;
 }
 
+// without_sigpipe: makes `write`, which may meet a pipe that nobody reads. It raises SIGPIPE in the
+// thread that writes: held back while it does, and taken away. A thread that blocks it itself keeps
+// it pending, as it would have.
+template <class F>
+std::int64_t without_sigpipe(F&& write) noexcept {
+  sigset_t broken_pipe;
+  sigset_t before;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const std::int64_t result = write();
+  if (sigismember(&before, SIGPIPE) != 0) return result;
+  if (result == -EPIPE) {
+    const timespec at_once{};
+    while (::sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) continue;
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return result;
+}
+
+std::int64_t write_plain(int fd, const operation& op) noexcept {
+  if (op.code == opcode::write) return outcome(::write(fd, op.data, op.size));
+  return outcome(::writev(fd, static_cast<const iovec*>(op.data), static_cast<int>(op.size)));
+}
+
 std::int64_t attempt_once(int fd, fd_kind kind, const operation& op) noexcept {
-  const bool is_socket = kind != fd_kind::other;
+  const bool is_socket = kind == fd_kind::socket || kind == fd_kind::tcp;
   switch (op.code) {
     case opcode::read:
       return outcome(is_socket ? ::recv(fd, op.data, op.size, op.flags)
                                : ::read(fd, op.data, op.size));
     case opcode::write:
-      return outcome(is_socket ? ::send(fd, op.data, op.size, op.flags | MSG_NOSIGNAL)
-                               : ::write(fd, op.data, op.size));
+      if (is_socket) return outcome(::send(fd, op.data, op.size, op.flags | MSG_NOSIGNAL));
+      [[fallthrough]];
     case opcode::writev:
       if (is_socket) return send_vectors(fd, op);
-      return outcome(::writev(fd, static_cast<const iovec*>(op.data), static_cast<int>(op.size)));
+      if (kind == fd_kind::pipe) return without_sigpipe([&] { return write_plain(fd, op); });
+      return write_plain(fd, op);
     case opcode::accept: return accept_one(fd, op);
     case opcode::connect: return connect_step(fd, op);
     case opcode::recvmsg: return outcome(::recvmsg(fd, static_cast<msghdr*>(op.data), op.flags));
@@ -89,10 +118,18 @@ std::int64_t attempt_once(int fd, fd_kind kind, const operation& op) noexcept {
 }  // namespace
 
 fd_kind kind_of(int fd) noexcept {
-  int protocol = 0;
-  socklen_t length = sizeof protocol;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0) return fd_kind::other;
-  return protocol == IPPROTO_TCP ? fd_kind::tcp : fd_kind::socket;
+  const auto option = [fd](int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
+  };
+  const int type = option(SO_TYPE);
+  if (type < 0) {
+    struct stat status{};
+    return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) ? fd_kind::pipe : fd_kind::other;
+  }
+  const bool is_tcp = type == SOCK_STREAM && option(SO_PROTOCOL) == IPPROTO_TCP;
+  return is_tcp ? fd_kind::tcp : fd_kind::socket;
 }
 
 direction direction_of(opcode code) noexcept {

@@ -11,9 +11,10 @@ namespace weft::poll {
 
 // fd_kind: what a descriptor is, found out once when it is opened.
 enum class fd_kind : std::uint8_t {
-  other,   // pipe, terminal, eventfd: read(2) and write(2)
+  other,   // terminal, eventfd: read(2) and write(2)
+  pipe,    // as other; write(2) without SIGPIPE
   socket,  // recv(2) and send(2), which do not raise SIGPIPE
-  tcp,     // as socket; a transfer that is short has drained it
+  tcp,     // as socket, a stream of bytes; a transfer that is short has drained it
 };
 
 // kind_of: asks the kernel; never fails (what is no socket is `other`).

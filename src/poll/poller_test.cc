@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 
 #include "base/atomic.h"
 #include "poll/operation.h"
+#include "poll/poll_test.h"
 
 namespace weft::poll {
 namespace {
@@ -526,6 +528,29 @@ TEST_P(poller_test, regular_files_and_nonsense_are_refused) {
   EXPECT_EQ(error, EPERM);
   EXPECT_EQ(poller_->open(-1, &error), nullptr);
   EXPECT_EQ(error, EBADF);
+}
+
+TEST(kind_of, only_a_stream_of_bytes_is_drained_by_a_short_read) {
+  EXPECT_EQ(kind_of(make_tcp().a.get()), fd_kind::tcp);
+  EXPECT_EQ(kind_of(make_socketpair().a.get()), fd_kind::socket);
+  EXPECT_EQ(kind_of(make_pipe().a.get()), fd_kind::pipe);
+  EXPECT_EQ(kind_of(unique_fd(::eventfd(0, EFD_CLOEXEC)).get()), fd_kind::other);
+  // Packets of the protocol, one a read.
+  const unique_fd raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (raw.get() >= 0) {
+    EXPECT_EQ(kind_of(raw.get()), fd_kind::socket);
+  }
+}
+
+TEST(epoll_poller_death_test, waits_under_a_filter_that_does_not_know_the_newest_call) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto waits = [] {
+    if (!poll_test::refuse_system_call(SYS_epoll_pwait2, EPERM)) std::_Exit(0);
+    const auto p = make_epoll_poller();
+    std::array<completion, 2> out;
+    std::_Exit(p->wait(out, 1'000'000) == 0 ? 0 : 1);
+  };
+  EXPECT_EXIT(waits(), testing::ExitedWithCode(0), "");
 }
 
 TEST_P(poller_test, attempt_leaves_nothing_pending) {
