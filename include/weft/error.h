@@ -26,6 +26,7 @@ enum class errc : int {
   try_again_later,  // the resolver could not answer now (a name server did not)
   unknown_network,  // not "tcp", "tcp4", "tcp6" or "unix"
   bad_address,      // an address that cannot be parsed: "missing port", "too many colons"
+  wrong_runtime,    // opened in another weft::run, or in one that has ended
 };
 
 // weft_category: the category of errc. One object for the process; safe from any thread.

@@ -34,15 +34,18 @@ class [[nodiscard]] poll_fd {
   }
 
   // open: takes `fd`, makes it non-blocking, and closes it in the end, also when this fails.
-  // Regular files and directories never wait: EPERM. Throws misuse_error when no runtime runs here.
+  // What never waits is refused with EPERM: regular files, directories, /dev/null. O_NONBLOCK is a
+  // property of the open file, which other descriptors and processes may share: a terminal for one.
+  // Throws misuse_error when no runtime runs here.
   [[nodiscard]] static result<poll_fd> open(int fd);
 
-  // read: waits until something is there and takes what fits; errc::eof at the end. What one
-  // read(2) gives: a line of a terminal, a datagram, the 8 bytes of an eventfd.
+  // read: waits until something is there and takes what fits; errc::eof at the end, and for an
+  // empty datagram. What one read(2) gives: a line of a terminal, a datagram, the 8 bytes of an
+  // eventfd.
   result<std::size_t> read(std::span<char> buffer, const limit& l = {});
 
-  // write: writes all; an error says how much it had written. A pipe that nobody reads raises
-  // SIGPIPE as always, unless the program ignores it: EPIPE then. Sockets raise none.
+  // write: writes all; an error says how much it had written. A pipe or socket that nobody reads is
+  // EPIPE; no SIGPIPE is raised.
   net::write_result write(std::span<const char> bytes, const limit& l = {});
 
   // try_write: what can be written at once: its count, perhaps 0. Never waits.

@@ -22,6 +22,7 @@ class category final : public std::error_category {
       case errc::try_again_later: return "temporary failure in name resolution";
       case errc::unknown_network: return "unknown network";
       case errc::bad_address: return "bad address";
+      case errc::wrong_runtime: return "belongs to another runtime, or to one that has ended";
     }
     return "error " + std::to_string(value);
   }

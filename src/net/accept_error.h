@@ -24,6 +24,7 @@ enum class accept_verdict : std::uint8_t {
     case ENONET:
     case EHOSTUNREACH:
     case ENETUNREACH:
+    case ETIMEDOUT:
     case EPERM: return accept_verdict::pass_over;
     case EMFILE:
     case ENFILE:

@@ -112,7 +112,8 @@ result<address> address::unix_socket(std::string_view path) noexcept {
   native.sun_family = AF_UNIX;
   const bool abstract = path.starts_with('@');
   // A path ends with a zero byte, an abstract name begins with one in place of the '@'.
-  if (path.empty() || path.size() + (abstract ? 0 : 1) > sizeof native.sun_path) {
+  const bool cut_short = !abstract && path.find('\0') != std::string_view::npos;
+  if (path.empty() || cut_short || path.size() + (abstract ? 0 : 1) > sizeof native.sun_path) {
     return std::unexpected(error(errc::bad_address, "parse", path));
   }
   std::memcpy(native.sun_path, path.data(), path.size());

@@ -21,8 +21,8 @@ result<std::size_t> transferred(const pollable& io, const pollable::outcome& o,
 
 result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit& l) {
   const auto limits = l.raw();
-  const call c(io, direction::read, wait_reason::io_read, limits);
-  if (!c) return std::unexpected(io.failure(verb::read, c.by(), limits));
+  const call c(io, direction::read, verb::read, wait_reason::io_read, limits);
+  if (!c) return std::unexpected(c.why());
   if (buffer.empty()) return 0;
   const auto o =
       io.run({opcode::read, buffer.data(), buffer.size(), 0}, wait_reason::io_read, limits);
@@ -31,8 +31,8 @@ result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit&
 
 write_result write_all(pollable& io, std::span<const char> bytes, const limit& l) {
   const auto limits = l.raw();
-  const call c(io, direction::write, wait_reason::io_write, limits);
-  if (!c) return std::unexpected(write_error(io.failure(verb::write, c.by(), limits), 0));
+  const call c(io, direction::write, verb::write, wait_reason::io_write, limits);
+  if (!c) return std::unexpected(write_error(c.why(), 0));
   std::size_t written = 0;
   while (written < bytes.size()) {
     const auto rest = bytes.subspan(written);
@@ -47,9 +47,9 @@ write_result write_all(pollable& io, std::span<const char> bytes, const limit& l
 }
 
 result<std::size_t> write_now(pollable& io, std::span<const char> bytes) {
-  const auto entered = io.try_enter(direction::write);
-  if (entered == sched::token_none) return 0;
-  if (entered != sched::token_ready) return std::unexpected(io.failure(verb::write, entered, {}));
+  const auto entered = io.try_enter(direction::write, verb::write);
+  if (!entered) return std::unexpected(entered.error());
+  if (!*entered) return 0;
   std::size_t written = 0;
   std::int64_t n = 0;
   while (written < bytes.size()) {

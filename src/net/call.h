@@ -12,25 +12,26 @@
 
 namespace weft::net {
 
-// call: in one direction, from its making to its end. False if it could not enter; by() says why.
+// call: in one direction, from its making to its end. False if it could not enter; why() says why,
+// and the pollable may be gone.
 class [[nodiscard]] call {
  public:
-  call(pollable& io, poll::direction dir, sched::wait_reason reason,
+  call(pollable& io, poll::direction dir, verb what, sched::wait_reason reason,
        const sched::limits& l) noexcept
-      : io_(io), dir_(dir), by_(io.enter(dir, reason, l)) {}
+      : io_(io), dir_(dir), entered_(io.enter(dir, what, reason, l)) {}
   ~call() {
     if (*this) io_.leave(dir_);
   }
   call(const call&) = delete;
   call& operator=(const call&) = delete;
 
-  [[nodiscard]] explicit operator bool() const noexcept { return by_ == sched::token_ready; }
-  [[nodiscard]] sched::token by() const noexcept { return by_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return entered_.has_value(); }
+  [[nodiscard]] const error& why() const noexcept { return entered_.error(); }
 
  private:
   pollable& io_;
   const poll::direction dir_;
-  const sched::token by_;
+  const result<void> entered_;
 };
 
 // held_call: beside the directions. False if the descriptor is closed.

@@ -12,6 +12,7 @@
 #include "net/buffer_pool.h"
 #include "net/call.h"
 #include "net/pollable.h"
+#include "sched/gate.h"
 
 namespace weft::net {
 namespace {
@@ -67,29 +68,33 @@ result<std::size_t> conn::read(std::span<char> buffer, const limit& l) {
 
 result<detail::lent_bytes> conn::borrow(const limit& l) {
   if (io_ == nullptr) return closed_conn("read");
+  pollable& io = *io_;  // what is destroyed under us is the handle, not this
   const auto limits = l.raw();
-  const call c(*io_, direction::read, wait_reason::io_read, limits);
-  if (!c) return std::unexpected(io_->failure(verb::read, c.by(), limits));
+  const call c(io, direction::read, verb::read, wait_reason::io_read, limits);
+  if (!c) return std::unexpected(c.why());
+  pollable::outcome o;
   for (auto how = poll::trust::rely;;) {  // each round has waited for an event
+    {
+      const sched::waiting_gate counted(sched::waiting_gate::system_call);
+    }
     {
       detail::lent_bytes lent(borrow_buffer(), lend_max);
       const auto room = lent.room();
-      const auto n = io_->attempt({opcode::read, room.data(), room.size(), 0}, how);
-      if (n == -EAGAIN && how == poll::trust::ask) {
-        return std::unexpected(io_->failure(verb::read, sched::token_timeout, limits));
-      }
+      const auto n = io.attempt({opcode::read, room.data(), room.size(), 0}, how);
+      if (n == -EAGAIN && how == poll::trust::ask)
+        return std::unexpected(io.failure(verb::read, o, limits));
       if (n != -EAGAIN) {
-        const auto size = transferred(*io_, {sched::token_ready, n}, limits);
+        const auto size = transferred(io, {sched::token_ready, n}, limits);
         if (!size) return std::unexpected(size.error());
         lent.shrink(*size);
         return lent;
       }
     }
-    const auto o = io_->await(direction::read, wait_reason::io_read, limits);
-    if (o.by == sched::token_timeout) {
+    o = io.await(direction::read, wait_reason::io_read, limits);
+    if (o.by == sched::token_timeout || o.by == sched::token_cancelled) {
       how = poll::trust::ask;  // a last time: what is there is read
     } else if (o.by != sched::token_ready || o.value < 0) {
-      return std::unexpected(io_->failure(verb::read, o, limits));
+      return std::unexpected(io.failure(verb::read, o, limits));
     }
   }
 }
@@ -103,9 +108,10 @@ write_result conn::write(std::span<const char> bytes, const limit& l) {
 
 write_result conn::writev(std::span<const std::span<const char>> pieces, const limit& l) {
   if (io_ == nullptr) return std::unexpected(write_error(closed_conn("write").error(), 0));
+  pollable& io = *io_;  // as in borrow()
   const auto limits = l.raw();
-  const call c(*io_, direction::write, wait_reason::io_write, limits);
-  if (!c) return std::unexpected(write_error(io_->failure(verb::write, c.by(), limits), 0));
+  const call c(io, direction::write, verb::write, wait_reason::io_write, limits);
+  if (!c) return std::unexpected(write_error(c.why(), 0));
   piece_cursor cursor(pieces);
   std::array<iovec, pieces_max> vectors;
   std::size_t written = 0;
@@ -113,9 +119,9 @@ write_result conn::writev(std::span<const std::span<const char>> pieces, const l
     const auto next = cursor.fill(vectors);
     if (next.empty()) return written;
     const auto o =
-        io_->run({opcode::writev, next.data(), next.size(), 0}, wait_reason::io_write, limits);
+        io.run({opcode::writev, next.data(), next.size(), 0}, wait_reason::io_write, limits);
     if (o.by != sched::token_ready || o.value < 0) {
-      return std::unexpected(write_error(io_->failure(verb::write, o, limits), written));
+      return std::unexpected(write_error(io.failure(verb::write, o, limits), written));
     }
     written += static_cast<std::size_t>(o.value);
     cursor.advance(static_cast<std::size_t>(o.value));

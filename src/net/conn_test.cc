@@ -1,6 +1,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <weft/context.h>
 #include <weft/net.h>
 
@@ -220,6 +222,58 @@ TEST_P(conn_test, destroying_ends_waiting_calls) {
     waiting.wait().value();
     std::array<char, 10> buffer;
     EXPECT_EQ(pair.client.read(buffer).error(), errc::eof);
+  });
+}
+
+TEST_P(conn_test, destroying_ends_calls_of_every_kind_and_those_in_line) {
+  in_weft([] {
+    auto pair = connect_pair(GetParam());
+    auto shared = std::make_unique<conn>(std::move(pair.server));
+    wait_group waiting;
+    conn& c = *shared;
+    waiting.go(
+        [&c] { EXPECT_EQ(c.read_lent([](std::span<const char>) {}).error(), errc::closed); });
+    waiting.go([&c] {
+      const std::array<std::span<const char>, 2> pieces{flood(), flood()};
+      EXPECT_EQ(c.writev(pieces).error(), errc::closed);
+    });
+    wait_until_parked(wait_reason::io_read, 1);
+    wait_until_parked(wait_reason::io_write, 1);
+    for (int i = 0; i < 3; ++i) {
+      waiting.go([&c] {
+        std::array<char, 10> buffer;
+        EXPECT_EQ(c.read(buffer).error(), errc::closed);
+      });
+      waiting.go([&c] { EXPECT_EQ(c.write("x").error(), errc::closed); });
+    }
+    wait_until_parked(wait_reason::io_read, 4);
+    wait_until_parked(wait_reason::io_write, 4);
+    shared.reset();
+    waiting.wait().value();
+  });
+}
+
+TEST_P(conn_test, bytes_that_are_there_win_over_a_cancelled_context) {
+  in_weft([] {
+    auto [client, server] = connect_pair(GetParam());
+    std::array<char, 10> buffer;
+    const auto [ctx, cancel] = with_cancel(context::background());
+    cancel();
+    const auto arrived = [fd = server.native_handle()] {
+      pollfd one{fd, POLLIN, 0};
+      return ::poll(&one, 1, 0) == 1;
+    };
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_EQ(server.read(buffer, 0ms).error(), errc::timeout);
+      EXPECT_EQ(server.read(buffer, ctx).error(), errc::cancelled);
+      EXPECT_TRUE(client.write("x").has_value());
+      while (!arrived()) continue;
+      if (i % 2 == 0) {
+        EXPECT_TRUE(server.read(buffer, ctx).has_value());
+      } else {
+        EXPECT_TRUE(server.read_lent([](std::span<const char>) {}, ctx).has_value());
+      }
+    }
   });
 }
 
@@ -543,6 +597,177 @@ TEST(conn_runtime, outlives_its_runtime_and_can_be_closed_then) {
   in_weft([&] { pair = connect_pair(); });
   EXPECT_TRUE(pair->client.close().has_value());
   EXPECT_EQ(pair->client.close().error(), errc::closed);
+}
+
+// ends: whether the stream to `c` has ended, asked of the kernel: no runtime is running any more.
+bool ends(const conn& c) {
+  pollfd one{c.native_handle(), POLLIN, 0};
+  char byte = 0;
+  return ::poll(&one, 1, 0) == 1 && ::recv(c.native_handle(), &byte, 1, 0) == 0;
+}
+
+TEST(conn_runtime, goroutines_that_never_ended_do_not_keep_a_descriptor) {
+  std::optional<connected> pair;
+  weft::run([&] {
+    pair = connect_pair("unix");
+    for (int i = 0; i < 3; ++i) {
+      go([&] {
+        std::array<char, 10> buffer;
+        static_cast<void>(pair->server.read(buffer));
+      });
+    }
+    wait_until_parked(wait_reason::io_read, 3);
+  });
+  EXPECT_FALSE(ends(pair->client));
+  EXPECT_TRUE(pair->server.close().has_value());
+  EXPECT_TRUE(ends(pair->client));
+}
+
+TEST(conn_runtime, close_at_its_end_frees_what_a_woken_reader_never_left) {
+  std::optional<connected> pair;
+  weft::run(
+      [&] {
+        pair = connect_pair("unix");
+        for (int i = 0; i < 2; ++i) {
+          go([&] {
+            std::array<char, 10> buffer;
+            static_cast<void>(pair->server.read(buffer));
+          });
+        }
+        wait_until_parked(wait_reason::io_read, 2);
+        EXPECT_TRUE(pair->server.close().has_value());
+      },
+      {.max_procs = 1});
+  EXPECT_TRUE(ends(pair->client));
+}
+
+TEST(conn_runtime, later_ones_get_an_error_at_once) {
+  std::optional<connected> pair;
+  listener l;
+  in_weft([&] {
+    pair = connect_pair();
+    l = listen("tcp", "127.0.0.1:0").value();
+  });
+  const auto fails = [&] {
+    std::array<char, 10> buffer;
+    const auto r = pair->server.read(buffer);
+    EXPECT_EQ(r.error(), errc::wrong_runtime);
+    EXPECT_EQ(r.error().message(), "read tcp " + pair->server.remote_address().to_string() +
+                                       ": belongs to another runtime, or to one that has ended");
+    EXPECT_EQ(pair->server.read_lent([](std::span<const char>) {}).error(), errc::wrong_runtime);
+    EXPECT_EQ(pair->server.write("x").error(), errc::wrong_runtime);
+    EXPECT_EQ(pair->server.writev({}).error(), errc::wrong_runtime);
+    EXPECT_EQ(pair->server.try_write(std::string_view("x")).error(), errc::wrong_runtime);
+    EXPECT_EQ(l.accept().error(), errc::wrong_runtime);
+    pair->server.set_deadline(long_ago);
+  };
+  in_weft(fails);
+  on_thread(fails);
+  in_weft([&] {
+    EXPECT_TRUE(pair->server.close().has_value());
+    EXPECT_TRUE(l.close().has_value());
+  });
+  EXPECT_TRUE(ends(pair->client));
+}
+
+TEST(conn_runtime, end_reaches_threads_that_wait) {
+  std::optional<connected> pair;
+  std::vector<std::thread> threads;
+  std::atomic<int> reading{0};
+  in_weft([&] {
+    pair = connect_pair();
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        std::array<char, 10> buffer;
+        ++reading;
+        EXPECT_EQ(pair->server.read(buffer).error(), errc::wrong_runtime);
+      });
+    }
+    wait_until([&] { return reading == 3; });
+  });
+  for (auto& t : threads) t.join();
+  EXPECT_TRUE(pair->server.close().has_value());
+  EXPECT_TRUE(ends(pair->client));
+}
+
+TEST(conn_runtime, another_one_may_close_but_not_wait) {
+  in_weft([] {
+    auto pair = connect_pair();
+    wait_group reading;
+    reading.go([&] {
+      std::array<char, 10> buffer;
+      EXPECT_EQ(pair.server.read(buffer).error(), errc::closed);
+    });
+    wait_until_parked(wait_reason::io_read, 1);
+    std::thread other([&] {
+      in_weft([&] {
+        std::array<char, 10> buffer;
+        EXPECT_EQ(pair.client.read(buffer).error(), errc::wrong_runtime);
+        EXPECT_EQ(pair.client.write("x").error(), errc::wrong_runtime);
+        EXPECT_TRUE(pair.server.close().has_value());
+      });
+    });
+    reading.wait().value();
+    sync_test::join_from_goroutine(other);
+  });
+}
+
+TEST(conn_runtime, serves_threads_also_while_others_run) {
+  std::thread([] {
+    in_weft([] {
+      std::thread([] {
+        std::atomic<bool> done{false};
+        std::optional<connected> pair;
+        std::atomic<bool> open{false};
+        std::thread user([&] {
+          while (!open) std::this_thread::yield();
+          std::array<char, 10> buffer;
+          EXPECT_EQ(pair->server.read(buffer, 1ms).error(), errc::timeout);
+          std::thread writer(
+              [&] { EXPECT_EQ(::send(pair->client.native_handle(), "x", 1, 0), 1); });
+          EXPECT_TRUE(pair->server.read(buffer).has_value());
+          writer.join();
+          done = true;
+        });
+        in_weft([&] {
+          pair = connect_pair();
+          open = true;
+          weft::blocking([&] { user.join(); });
+          EXPECT_TRUE(done);
+        });
+      }).join();
+    });
+  }).join();
+}
+
+TEST(conn_runtime, goroutine_that_outlasts_it_sends_nothing) {
+  struct shared {
+    std::optional<connected> pair;
+    std::atomic<bool> go_on{false};
+    std::atomic<bool> sent{false};
+    std::atomic<int> thread{0};
+  };
+  // Stays: the thread ends without a word that would order its last look before our destructor.
+  static auto& s = *new shared();
+  weft::run(
+      [] {
+        s.pair = connect_pair();
+        go([] {
+          s.thread = ::gettid();
+          while (!s.go_on) continue;  // a call of the program, as far as weft can tell
+          static_cast<void>(s.pair->server.try_write(std::string_view("x")));
+          s.sent = true;
+        });
+        wait_until([] { return s.thread != 0; });
+      },
+      {.max_procs = 2});
+  s.go_on = true;
+  const auto task = "/proc/self/task/" + std::to_string(s.thread);
+  while (::access(task.c_str(), F_OK) == 0) std::this_thread::yield();
+  EXPECT_FALSE(s.sent);
+  EXPECT_TRUE(s.pair->server.close().has_value());
+  EXPECT_TRUE(ends(s.pair->client));
+  EXPECT_TRUE(s.pair->client.close().has_value());
 }
 
 TEST(conn_runtime, is_needed_to_open_one) {

@@ -1,3 +1,4 @@
+#include <sys/socket.h>
 #include <weft/net/dial.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ constexpr std::int64_t backlog_pause_max_ns = 50 * ns_per_ms;
 sched::limits share_of(const sched::limits& l, std::size_t left) noexcept {
   if (l.deadline_ns == sched::none_due || left < 2) return l;
   const auto now = sched::now_ns();
+  if (l.deadline_ns <= now) return l;
   const auto share =
       std::max((l.deadline_ns - now) / static_cast<std::int64_t>(left), share_min_ns);
   auto part = l;
@@ -42,26 +44,40 @@ pollable::outcome connect(pollable& io, const address& to, const sched::limits& 
     const auto o = io.run(op, sched::wait_reason::io_connect, l);
     const bool full = o.by == sched::token_ready && o.value == -ENOBUFS;
     if (!full || to.kind() != address::family::unix_path) return o;
-    const auto until = sched::now_ns() + pause_ns;
     const auto by = io.pause(poll::direction::write, sched::wait_reason::io_connect, l, pause_ns);
-    if (by != sched::token_timeout || until > l.deadline_ns) return {by, 0};
+    if (by != sched::token_ready) return {by, 0};
   }
 }
 
+// connected_to_itself: a port of our own range that nobody listens on may be given to us as our own
+// end: the two halves of one socket then greet each other. The peer is asked for, since 0.0.0.0 and
+// :: are other words for this machine.
+bool connected_to_itself(const pollable& io, const address& own) noexcept {
+  if (own.port() != io.peer().port()) return false;
+  sockaddr_storage native{};
+  socklen_t size = sizeof native;
+  if (::getpeername(io.fd(), reinterpret_cast<sockaddr*>(&native), &size) != 0) return false;
+  return address::from_native(reinterpret_cast<const sockaddr*>(&native), size) == own;
+}
+
 result<conn> dial_one(const address& to, const sched::limits& l) {
+  auto home = home_here();
+  const auto fail = [&](const std::error_code& code) {
+    const char* op = kind_of(to) == stream_kind::tcp ? "dial tcp" : "dial unix";
+    return std::unexpected(error(code, op, to.to_string()));
+  };
   auto fd = open_socket(to);
-  if (!fd) return std::unexpected(fd.error());
-  const auto opened = pollable::open(fd->take(), kind_of(to), to);
-  if (!opened) return std::unexpected(opened.error());
+  if (!fd) return fail(fd.error().code());
+  const auto opened = pollable::open(fd->take(), kind_of(to), to, std::move(home));
+  if (!opened) return fail(opened.error().code());
   pollable& io = **opened;
   conn made = conn_access::adopt(&io);
-  const call c(io, poll::direction::write, sched::wait_reason::io_connect, l);
+  const call c(io, poll::direction::write, verb::connect, sched::wait_reason::io_connect, l);
+  if (!c) return std::unexpected(c.why());
   auto o = connect(io, to, l);
-  // A port of our own range that nobody listens on may be given to us as our own end: the two
-  // halves of one socket then greet each other. Nobody answered.
   if (o.by == sched::token_ready && o.value == 0 && kind_of(to) == stream_kind::tcp &&
-      local_address(io) == to) {
-    o.value = -ECONNREFUSED;
+      connected_to_itself(io, local_address(io))) {
+    o.value = -ECONNREFUSED;  // nobody answered
   }
   if (o.by != sched::token_ready || o.value < 0) {
     return std::unexpected(io.failure(verb::connect, o, l));

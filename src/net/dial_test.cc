@@ -1,9 +1,11 @@
+#include <netdb.h>
 #include <weft/context.h>
 #include <weft/net.h>
 
 #include <array>
 #include <cerrno>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "net/net_test.h"
@@ -13,6 +15,7 @@ namespace weft::net {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using namespace net_test;
 using sched::wait_reason;
 
@@ -50,6 +53,41 @@ TEST(dial, bad_words_are_errors_of_their_own) {
     EXPECT_EQ(dial("tcp6", "127.0.0.1:1").error(), errc::bad_address);
     EXPECT_EQ(dial("unix", "").error(), errc::bad_address);
     EXPECT_EQ(dial("unix", "/nonexistent/socket").error(), std::errc::no_such_file_or_directory);
+  });
+}
+
+TEST(dial, ports_are_16_bits_wide_and_services_have_a_letter) {
+  // The C library would take "65637" for port 101, and "+80" for port 80.
+  in_weft([] {
+    auto l = listen("tcp4", "127.0.0.1:0").value();
+    const unsigned port = l.local_address().port();
+    for (const auto& text : {std::to_string(port + 65536), "+" + std::to_string(port),
+                             " " + std::to_string(port), std::to_string(port) + " "}) {
+      for (const char* host : {"127.0.0.1:", "localhost:", ":"}) {
+        EXPECT_EQ(dial("tcp4", host + text, 1s).error(), errc::bad_address) << host << text;
+      }
+    }
+  });
+}
+
+TEST(dial, zero_bytes_end_no_address) {
+  using namespace std::string_view_literals;
+  in_weft([] {
+    auto l = listen("tcp4", "127.0.0.1:0").value();
+    const auto port = std::to_string(l.local_address().port());
+    const auto host = "localhost\0.example:"s + port;
+    EXPECT_EQ(dial("tcp4", host).error(), errc::bad_address);
+    EXPECT_EQ(dial("unix", "/tmp/a\0b"sv).error(), errc::bad_address);
+    EXPECT_EQ(listen("unix", "/tmp/a\0b"sv).error(), errc::bad_address);
+  });
+}
+
+TEST(dial, deadlines_of_any_age_have_passed) {
+  in_weft([] {
+    const auto where = ":" + free_port();
+    for (const auto t : {conn::clock::time_point::min(), conn::clock::time_point(-1h)}) {
+      EXPECT_FALSE(dial("tcp", where, t).has_value());
+    }
   });
 }
 
@@ -93,11 +131,15 @@ TEST(dial, names_nobody_knows_are_no_such_host) {
 }
 
 TEST(dial, limit_ends_a_lookup) {
-  in_weft([] {
-    const auto [ctx, cancel] = with_cancel(context::background());
-    cancel();
-    EXPECT_EQ(dial("tcp", "localhost:80", ctx).error(), errc::cancelled);
-  });
+  // On one processor whoever looks up has not begun when the one who asks goes to wait.
+  weft::run(
+      [] {
+        const auto [ctx, cancel] = with_cancel(context::background());
+        cancel();
+        EXPECT_EQ(dial("tcp", "localhost:80", ctx).error(), errc::cancelled);
+        wait_until([] { return goroutine_count() == 1; });
+      },
+      {.max_procs = 1});
 }
 
 TEST(dial, limit_ends_a_connect) {
@@ -168,6 +210,34 @@ TEST(resolve, literals_and_empty_hosts_need_no_lookup) {
   EXPECT_EQ(texts(network::unix_socket, "/x", purpose::dial), "/x ");
   EXPECT_THROW(static_cast<void>(resolve(network::tcp, "localhost:1", purpose::dial, {})),
                misuse_error);
+}
+
+TEST(resolve, service_without_a_host_is_the_same_place_as_its_number) {
+  if (::getservbyname("http", "tcp") == nullptr) GTEST_SKIP() << "no /etc/services";
+  in_weft([] {
+    for (const auto net : {network::tcp, network::tcp4, network::tcp6}) {
+      for (const auto why : {purpose::dial, purpose::listen}) {
+        EXPECT_EQ(resolve(net, ":http", why, {}).value(), resolve(net, ":80", why, {}).value());
+      }
+    }
+  });
+}
+
+TEST(resolve, end_of_the_runtime_reaches_a_thread_that_waits) {
+  for (int i = 0; i < 20; ++i) {
+    std::thread asking;
+    weft::run(
+        [&] {
+          asking = std::thread([] {
+            const auto found = resolve(network::tcp, "localhost:80", purpose::dial, {});
+            EXPECT_TRUE(found || found.error() == errc::wrong_runtime) << found.error().message();
+          });
+          // The only processor is ours: the goroutine that looks is there, and rarely gets to run.
+          while (goroutine_count() < 2) continue;
+        },
+        {.max_procs = 1});
+    asking.join();
+  }
 }
 
 TEST(resolve, many_lookups_at_once_all_answer) {

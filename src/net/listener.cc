@@ -28,6 +28,11 @@ using sched::wait_reason;
 
 constexpr std::int64_t exhausted_pause_ns = 50'000'000;
 
+// passed_over_max: failures in a row that are taken to be of one connection each. What forbids
+// accept(2) itself - a filter of system calls, a security module - fails with such errors as well,
+// and takes no connection away.
+constexpr int passed_over_max = 64;
+
 unique_fd open_reserve() noexcept { return unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 // file_id: which file a path names, so that we remove only our own.
@@ -50,10 +55,15 @@ std::string path_of(const address& where) {
   return path.starts_with('@') ? std::string() : path;
 }
 
-socklen_t size_of(const sockaddr_storage& native, stream_kind kind) noexcept {
-  if (kind == stream_kind::unix_socket)
-    return sizeof native.ss_family;  // clients rarely have a name
-  return native.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+// peer_of: of an accepted connection. The length of a Unix socket's name is known to the kernel
+// alone.
+address peer_of(int fd, sockaddr_storage& native, stream_kind kind) noexcept {
+  socklen_t size = native.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  if (kind == stream_kind::unix_socket) {
+    size = sizeof native;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return {};
+  }
+  return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
 }
 
 }  // namespace
@@ -78,7 +88,9 @@ class listening {
   }
 
   bool close() noexcept {
-    if (!socket_->close()) return false;
+    // While the socket stands, no other file can have its inode's number.
+    const held_call still_open(*socket_);
+    if (!still_open || !socket_->close()) return false;
     if (file_.is_socket && id_of(path_) == file_) ::unlink(path_.c_str());
     return true;
   }
@@ -86,7 +98,11 @@ class listening {
   [[nodiscard]] result<conn> accept(const sched::limits& l);
 
  private:
+  sched::token recover(accept_verdict from, int passed_over, const sched::limits& l) noexcept;
   sched::token shed_one(const sched::limits& l) noexcept;
+  sched::token let_pass(const sched::limits& l) noexcept {
+    return socket_->pause(direction::read, wait_reason::io_accept, l, exhausted_pause_ns);
+  }
 
   // Constant after construction.
   pollable* const socket_;
@@ -99,50 +115,59 @@ class listening {
 };
 
 result<conn> listening::accept(const sched::limits& l) {
-  const call c(*socket_, direction::read, wait_reason::io_accept, l);
-  if (!c) return std::unexpected(socket_->failure(verb::accept, c.by(), l));
-  for (;;) {  // bounded by the connections that come to nothing
+  const call c(*socket_, direction::read, verb::accept, wait_reason::io_accept, l);
+  if (!c) return std::unexpected(c.why());
+  for (int passed_over = 1;; ++passed_over) {  // bounded by the connections that come to nothing
     sockaddr_storage native{};
     const poll::operation op{poll::opcode::accept, &native, sizeof native, 0};
     const auto o = socket_->run(op, wait_reason::io_accept, l);
     if (o.by != sched::token_ready) return std::unexpected(socket_->failure(verb::accept, o, l));
+    auto verdict = accept_verdict::pass_over;
     if (o.value >= 0) {
-      const auto peer =
-          address::from_native(reinterpret_cast<const sockaddr*>(&native), size_of(native, kind_));
-      const auto opened = pollable::open(static_cast<int>(o.value), kind_, peer);
+      const int fd = static_cast<int>(o.value);
+      const auto opened = pollable::open(fd, kind_, peer_of(fd, native, kind_), socket_->home());
       if (opened) return conn_access::adopt(*opened);
       // The poller has no room; the connection is closed. The next may have more luck.
       shed_count_.fetch_add(1, base::relaxed);  // relaxed: a count
-      continue;
+    } else {
+      verdict = judge_accept_error(static_cast<int>(-o.value));
     }
-    switch (judge_accept_error(static_cast<int>(-o.value))) {
-      case accept_verdict::pass_over: yield(); break;
-      case accept_verdict::fail: return std::unexpected(socket_->failure(verb::accept, o, l));
-      case accept_verdict::shed: {
-        const auto by = shed_one(l);
-        if (by != sched::token_ready) return std::unexpected(socket_->failure(verb::accept, by, l));
-        break;
-      }
-    }
+    if (verdict == accept_verdict::fail)
+      return std::unexpected(socket_->failure(verb::accept, o, l));
+    const auto by = recover(verdict, passed_over, l);
+    if (by != sched::token_ready) return std::unexpected(socket_->failure(verb::accept, by, l));
   }
 }
 
-// shed_one: makes room by closing a connection that waits; if it cannot, lets time pass.
-// token_ready: go on.
+// recover: after an accept that came to nothing. token_ready: go on.
+sched::token listening::recover(accept_verdict from, int passed_over,
+                                const sched::limits& l) noexcept {
+  if (from == accept_verdict::shed) return shed_one(l);
+  if (passed_over % passed_over_max == 0) return let_pass(l);
+  yield();
+  return socket_->check(direction::read, l);
+}
+
+// shed_one: makes room by closing a connection that waits. If there is none, waits for one; if that
+// fails as well, lets time pass.
 sched::token listening::shed_one(const sched::limits& l) noexcept {
+  int failed = EMFILE;
   if (reserve_) {
     reserve_.reset();
     const unique_fd shed(::accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC));
+    failed = shed ? 0 : errno;
     if (shed) shed_count_.fetch_add(1, base::relaxed);  // relaxed: a count
   }
   reserve_ = open_reserve();
-  if (reserve_) {
-    yield();  // there may be thousands
-    return sched::token_ready;
+  if (!reserve_) return let_pass(l);
+  switch (failed) {
+    case 0:
+      yield();
+      return socket_->check(direction::read, l);  // there may be thousands
+    // Without a descriptor accept(2) does not say that nobody is there; the poller does.
+    case EAGAIN: return socket_->await(direction::read, wait_reason::io_accept, l).by;
+    default: return let_pass(l);
   }
-  const auto until = sched::now_ns() + exhausted_pause_ns;
-  const auto by = socket_->pause(direction::read, wait_reason::io_accept, l, exhausted_pause_ns);
-  return by == sched::token_timeout && until <= l.deadline_ns ? sched::token_ready : by;
 }
 
 listener::listener(std::shared_ptr<listening> state) noexcept : state_(std::move(state)) {}
@@ -227,6 +252,7 @@ const char* op_for(stream_kind kind) noexcept {
 
 // listen_at: on one address. `dual`: an IPv6 socket takes IPv4 as well.
 result<listener> listen_at(const address& where, bool dual, int backlog) {
+  auto home = home_here();
   const auto kind = kind_of(where);
   const auto fail = [&](int code) {
     return std::unexpected(error::from_errno(code, op_for(kind), where.to_string()));
@@ -240,14 +266,15 @@ result<listener> listen_at(const address& where, bool dual, int backlog) {
   }
   if (const int code = bind_socket(fd->get(), where); code != 0) return fail(code);
   const auto path = path_of(where);
-  if (::listen(fd->get(), backlog) != 0) {
-    const int code = errno;
+  const auto fail_bound = [&](const std::error_code& code) {
     if (!path.empty()) ::unlink(path.c_str());
-    return fail(code);
-  }
+    return std::unexpected(error(code, op_for(kind), where.to_string()));
+  };
+  if (::listen(fd->get(), backlog) != 0)
+    return fail_bound(std::error_code(errno, std::system_category()));
   const auto bound = bound_address(fd->get(), where);
-  const auto opened = pollable::open(fd->take(), kind, bound);
-  if (!opened) return fail(opened.error().code().value());
+  const auto opened = pollable::open(fd->take(), kind, bound, std::move(home));
+  if (!opened) return fail_bound(opened.error().code());
   return listener(std::make_shared<listening>(*opened, kind, path));
 }
 

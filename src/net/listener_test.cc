@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <weft/context.h>
 #include <weft/net.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -18,6 +20,7 @@
 #include "net/accept_error.h"
 #include "net/net_test.h"
 #include "net/unique_fd.h"
+#include "poll/poll_test.h"
 
 namespace weft::net {
 namespace {
@@ -257,6 +260,28 @@ TEST(unix_listener, file_of_another_is_not_removed) {
   });
 }
 
+TEST(unix_listener, that_no_runtime_can_hold_leaves_no_file) {
+  const socket_path path;
+  EXPECT_THROW(static_cast<void>(listen("unix", path.text())), misuse_error);
+  EXPECT_FALSE(path.exists());
+}
+
+TEST(unix_listener, peers_that_have_a_name_are_told) {
+  in_weft([] {
+    const socket_path path;
+    auto l = listen("unix", path.text()).value();
+    const auto name = "@weft-named-peer-" + std::to_string(::getpid());
+    const auto own = address::unix_socket(name).value();
+    const unique_fd peer(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(peer.get(), own.native(), static_cast<socklen_t>(own.native_size())), 0);
+    const auto to = l.local_address();
+    ASSERT_EQ(::connect(peer.get(), to.native(), static_cast<socklen_t>(to.native_size())), 0);
+    EXPECT_EQ(l.accept().value().remote_address().to_string(), name);
+    const auto nameless = dial("unix", path.text()).value();
+    EXPECT_EQ(l.accept().value().remote_address().to_string(), "");
+  });
+}
+
 TEST(accept_error, tells_a_connection_from_the_listener) {
   for (const int code : {ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, EPERM}) {
     EXPECT_EQ(judge_accept_error(code), accept_verdict::pass_over) << code;
@@ -352,6 +377,41 @@ TEST(listener, no_descriptors_sheds_connections_and_the_loop_goes_on) {
   });
 }
 
+TEST(listener, no_descriptors_and_nobody_to_shed_costs_no_time) {
+  in_weft([] {
+    auto l = listen("tcp", "127.0.0.1:0").value();
+    auto shed = dial("tcp", l.local_address().to_string()).value();
+    wait_group accepting;
+    std::optional<result<conn>> got;
+    {
+      const descriptor_limit none(next_descriptor());
+      accepting.go([&] { got = l.accept(); });
+      wait_until([&] { return l.shed_count() == 1; });
+      wait_until_parked(wait_reason::io_accept, 1);
+    }
+    auto late = dial("tcp", l.local_address().to_string()).value();
+    accepting.wait().value();
+    EXPECT_TRUE(got->has_value());
+  });
+}
+
+TEST(listener, deadline_ends_the_wait_for_descriptors) {
+  in_weft([] {
+    auto l = listen("tcp", "127.0.0.1:0").value();
+    auto client = dial("tcp", l.local_address().to_string()).value();
+    wait_group accepting;
+    std::optional<error> late;
+    {
+      const descriptor_limit none(standard_descriptors);
+      accepting.go([&] { late = l.accept().error(); });
+      wait_until_parked(wait_reason::io_accept, 1);
+      l.set_deadline(listener::clock::time_point(1ns));
+      accepting.wait().value();
+    }
+    EXPECT_EQ(late.value(), errc::timeout);
+  });
+}
+
 TEST(listener, lost_reserve_makes_accept_wait_and_close_ends_that) {
   in_weft([] {
     auto l = listen("tcp", "127.0.0.1:0").value();
@@ -387,6 +447,23 @@ TEST(listener, waiting_loop_accepts_when_descriptors_come_back) {
     }
     accepting.wait().value();
   });
+}
+
+TEST(listener_death_test, filter_that_forbids_accept_does_not_keep_it_busy) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto accept_parks = [] {
+    if (!poll_test::refuse_system_call(SYS_accept4, EPERM)) std::_Exit(0);
+    in_weft([] {
+      auto l = listen("tcp", "127.0.0.1:0").value();
+      wait_group accepting;
+      accepting.go([&] { EXPECT_EQ(l.accept().error(), errc::closed); });
+      wait_until_parked(wait_reason::io_accept, 1);
+      EXPECT_TRUE(l.close().has_value());
+      accepting.wait().value();
+    });
+    std::_Exit(testing::Test::HasFailure() ? 1 : 0);
+  };
+  EXPECT_EXIT(accept_parks(), testing::ExitedWithCode(0), "");
 }
 
 TEST(listener, many_connections_from_many_goroutines) {

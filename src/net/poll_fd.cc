@@ -2,6 +2,7 @@
 #include <weft/poll_fd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "net/call.h"
 #include "net/pollable.h"
@@ -24,8 +25,8 @@ result<void> wait_ready(net::pollable& io, direction dir, const limit& l) {
   const bool reads = dir == direction::read;
   const auto reason = reads ? wait_reason::io_read : wait_reason::io_write;
   const auto what = reads ? verb::read : verb::write;
-  const net::call c(io, dir, reason, limits);
-  if (!c) return std::unexpected(io.failure(what, c.by(), limits));
+  const net::call c(io, dir, what, reason, limits);
+  if (!c) return std::unexpected(c.why());
   const auto code = reads ? opcode::readable : opcode::writable;
   const auto o = io.run({code, nullptr, 0, 0}, reason, limits);
   if (o.by != sched::token_ready || o.value < 0)
@@ -37,13 +38,16 @@ result<void> wait_ready(net::pollable& io, direction dir, const limit& l) {
 
 result<poll_fd> poll_fd::open(int fd) {
   net::unique_fd owned(fd);
+  auto home = net::home_here();
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
     return std::unexpected(error::from_errno(errno, "open"));
   }
-  const auto opened = net::pollable::open(owned.take(), net::stream_kind::file, {});
-  if (!opened) return std::unexpected(opened.error());
-  return poll_fd(*opened);
+  const auto opened =
+      net::pollable::open(owned.take(), net::stream_kind::file, {}, std::move(home));
+  if (opened) return poll_fd(*opened);
+  if (opened.error() != std::errc::operation_not_permitted) return std::unexpected(opened.error());
+  return std::unexpected(error(opened.error().code(), "open: a file or device that never waits"));
 }
 
 void poll_fd::drop() noexcept { std::exchange(io_, nullptr)->drop(); }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -135,9 +136,27 @@ TEST(poll_fd, regular_files_are_refused_and_closed) {
     const int fd = ::mkstemp(path.data());
     ASSERT_GE(fd, 0);
     ::unlink(path.data());
-    EXPECT_EQ(poll_fd::open(fd).error(), std::errc::operation_not_permitted);
+    const auto refused = poll_fd::open(fd);
+    EXPECT_EQ(refused.error(), std::errc::operation_not_permitted);
+    EXPECT_EQ(refused.error().message(),
+              "open: a file or device that never waits: operation not permitted");
     EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
     EXPECT_EQ(poll_fd::open(-1).error(), std::errc::bad_file_descriptor);
+  });
+}
+
+TEST(poll_fd, pipe_that_nobody_reads_is_an_error_and_no_signal) {
+  in_weft([] {
+    auto [reader, writer] = open_pipe();
+    EXPECT_TRUE(reader.close().has_value());
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(writer.write(std::string_view("x")).error(), std::errc::broken_pipe);
+      EXPECT_EQ(writer.try_write(std::string_view("x")).error(), std::errc::broken_pipe);
+    }
+    // Who writes by himself gets what he always got.
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -16,8 +17,9 @@
 namespace weft::net {
 namespace {
 
-// token_look_again: the deadline was moved.
+// token_look_again: the deadline was moved. token_stranded: the runtime has ended.
 constexpr sched::token token_look_again = sched::token_first_case;
+constexpr sched::token token_stranded = sched::token_first_case + 1;
 
 bool passed(std::int64_t deadline_ns) noexcept {
   return deadline_ns != sched::none_due && sched::now_ns() >= deadline_ns;
@@ -34,28 +36,35 @@ const char* words(verb what, stream_kind kind) noexcept {
 
 }  // namespace
 
-result<pollable*> pollable::open(int fd, stream_kind kind, const address& peer) {
-  unique_fd owned(fd);
-  auto poller = sched::current_poller();
-  if (poller == nullptr)
+std::shared_ptr<sched::io_home> home_here() {
+  auto home = sched::current_home();
+  if (home == nullptr)
     throw misuse_error("net: no runtime is running here (call it inside weft::run)");
+  return home;
+}
+
+result<pollable*> pollable::open(int fd, stream_kind kind, const address& peer,
+                                 std::shared_ptr<sched::io_home> home) {
+  unique_fd owned(fd);
   int code = 0;
-  poll::descriptor* record = poller->open(fd, &code);
+  poll::descriptor* record = home->poller().open(fd, &code);
   if (record == nullptr) return std::unexpected(error::from_errno(code, "open"));
   struct undo {
-    poll::poller* poller;
+    poll::poller& poller;
     poll::descriptor* record;
     ~undo() {
       if (record == nullptr) return;
       std::array<poll::completion, 2> none;
-      poller->close(*record, none);
-      poller->release(*record);
+      poller.close(*record, none);
+      poller.release(*record);
     }
-  } rollback{poller.get(), record};
-  auto* made = new pollable(fd, kind, peer, std::move(poller), record);
+  } rollback{home->poller(), record};
+  std::unique_ptr<pollable, void (*)(pollable*)> made(new pollable(fd, kind, peer, home, record),
+                                                      [](pollable* p) { delete p; });
+  if (!home->enlist(*made)) return std::unexpected(error(errc::wrong_runtime, "open"));
   rollback.record = nullptr;
   static_cast<void>(owned.take());
-  return made;
+  return made.release();
 }
 
 void pollable::drop() noexcept {
@@ -68,12 +77,15 @@ void pollable::drop() noexcept {
 }
 
 bool pollable::close() noexcept {
-  sched::wake_list woken;
+  auto* const here = sched::current_machine();
+  std::uint32_t& calls = calls_of(home_->kind_of(here));
   {
+    const sched::gate inside(here);
+    sched::wake_list woken;
     const base::locked hold(lock_);
     if (closed_) return false;
     closed_ = true;  // I3
-    ++calls_;
+    ++calls;
     for (auto& s : sides_) {
       if (s.parked.who != nullptr) {
         woken.claim(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket,
@@ -84,78 +96,120 @@ bool pollable::close() noexcept {
       }
     }
   }
-  if (!woken.empty()) {
-    const sched::gate inside;
-    woken.fire();
-  }
-  // What the poller gives back are the waits just claimed, or ones that are about to find closed_.
+  // What the poller gives back are the waits just claimed, ones that are about to find closed_, or
+  // those of a runtime that has ended.
   std::array<poll::completion, 2> evicted;
-  poller_->close(*record_, evicted);
-  unhold();
+  poller().close(*record_, evicted);
+  end_call(calls);
+  return true;
+}
+
+// runtime_ended: a direction that a goroutine held stays busy: nobody enters any more.
+bool pollable::runtime_ended(bool all_in, sched::wake_list& woken) noexcept {
+  const base::locked hold(lock_);
+  stranded_ = true;  // I5
+  std::uint32_t gone = 0;
+  const auto take_out = [&](sched::waiter& who, sched::ticket at) {
+    if (!who.is_thread()) {
+      ++gone;
+      return true;
+    }
+    woken.claim(who, at, token_stranded);
+    return false;
+  };
+  for (auto& s : sides_) {
+    if (s.parked.who != nullptr &&
+        take_out(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket)) {
+      s.parked = {};
+    }
+    while (auto* node = s.waiting.pop_front()) take_out(*node->who, node->at);
+  }
+  own_calls_ = all_in ? 0 : own_calls_ - gone;
+  if (!closed_ || freed_ || own_calls_ + calls_of_others_ > 0) return false;
+  ++calls_of_others_;  // settle() ends it, and with it frees the descriptor
   return true;
 }
 
 bool pollable::hold() noexcept {
+  auto* const here = sched::current_machine();
+  const sched::gate inside(here);
   const base::locked hold(lock_);
   if (closed_) return false;
-  ++calls_;
+  ++calls_of(home_->kind_of(here));
   return true;
 }
 
-void pollable::unhold() noexcept {
+void pollable::unhold() noexcept { end_call(calls_of(home_->kind_of(sched::current_machine()))); }
+
+void pollable::end_call(std::uint32_t& calls) noexcept {
   lock_.acquire();
-  finish_call(lock_);
+  const auto left = end_call_locked(calls);
+  lock_.release();
+  left.free();
 }
 
-// finish_call: a call ends; the last one after a close frees the descriptor, and the object if
-// nobody else will. Releases the lock; the object may be gone afterwards.
-void pollable::finish_call(base::lock& held) noexcept {
-  --calls_;
-  if (calls_ > 0 || !closed_) {
-    held.release();
-    return;
-  }
+// end_call_locked: the last one after a close frees the descriptor, and the object if nobody else
+// will. Once the lock is dropped the object may be gone.
+pollable::remains pollable::end_call_locked(std::uint32_t& calls) noexcept {
+  --calls;
+  if (own_calls_ + calls_of_others_ > 0 || !closed_) return {};
   // Only one gets here: after closed_ nobody enters (I3).
-  const auto poller = poller_;
-  auto* const record = record_;
-  const int fd = fd_;
   freed_ = true;
-  const bool last = !owned_;
-  held.release();
-  if (last) delete this;
-  poller->release(*record);
-  ::close(fd);
+  return {home_, record_, fd_, owned_ ? nullptr : this};
 }
 
-sched::token pollable::enter(poll::direction dir, sched::wait_reason reason,
+void pollable::remains::free() const noexcept {
+  if (fd < 0) return;
+  home->poller().release(*record);
+  ::close(fd);
+  delete object;
+}
+
+// refusal_locked: why nobody enters any more; token_none while one may.
+sched::token pollable::refusal_locked() const noexcept {
+  if (closed_) return sched::token_closed;
+  return stranded_ ? token_stranded : sched::token_none;
+}
+
+result<void> pollable::enter(poll::direction dir, verb what, sched::wait_reason reason,
                              const sched::limits& l) noexcept {
+  auto* const here = sched::current_machine();
+  const auto who = home_->kind_of(here);
+  if (who == sched::caller_kind::stranger) return std::unexpected(failure(what, token_stranded, l));
   side& s = side_of(dir);
+  std::uint32_t& calls = calls_of(who);
   std::int64_t deadline_ns = sched::none_due;
   sched::token by = sched::token_none;
   {
+    const sched::gate inside(here);
     const base::locked hold(lock_);
-    if (closed_) return sched::token_closed;
-    ++calls_;
-    if (!s.busy) {
-      s.busy = true;  // I1
-      by = sched::token_ready;
+    by = refusal_locked();
+    if (by == sched::token_none) {
+      ++calls;
+      if (!s.busy) {
+        s.busy = true;  // I1
+        by = sched::token_ready;
+      }
     }
     deadline_ns = s.deadline_ns;
   }
+  if (by == sched::token_closed || by == token_stranded)
+    return std::unexpected(failure(what, by, l));
   if (by == sched::token_none) {
     by = queue_up(s, reason, l);
-    if (by != sched::token_ready) {
-      unhold();
-      return by;
-    }
     const base::locked hold(lock_);
     deadline_ns = s.deadline_ns;
   }
-  if (passed(deadline_ns)) {
-    leave(dir);
-    return sched::token_timeout;
+  if (by == sched::token_ready && !passed(deadline_ns)) return {};
+  // The call ends behind its error: the object may go with it.
+  if (by != sched::token_ready) {
+    const auto why = failure(what, by, l);
+    end_call(calls);
+    return std::unexpected(why);
   }
-  return sched::token_ready;
+  const auto late = failure(what, sched::token_timeout, l);
+  leave(dir);
+  return std::unexpected(late);
 }
 
 sched::token pollable::queue_up(side& s, sched::wait_reason reason,
@@ -167,7 +221,7 @@ sched::token pollable::queue_up(side& s, sched::wait_reason reason,
   node.at = w.at();
   {
     const base::locked hold(lock_);
-    if (closed_) return sched::token_closed;
+    if (const auto by = refusal_locked(); by != sched::token_none) return by;
     if (!s.busy) {
       s.busy = true;
       return sched::token_ready;
@@ -180,43 +234,50 @@ sched::token pollable::queue_up(side& s, sched::wait_reason reason,
   return by;
 }
 
-sched::token pollable::try_enter(poll::direction dir) noexcept {
+result<bool> pollable::try_enter(poll::direction dir, verb what) noexcept {
+  auto* const here = sched::current_machine();
+  const auto who = home_->kind_of(here);
+  auto by = who == sched::caller_kind::stranger ? token_stranded : sched::token_none;
   std::int64_t deadline_ns = sched::none_due;
-  {
+  if (by == sched::token_none) {
+    const sched::gate inside(here);
     const base::locked hold(lock_);
     side& s = side_of(dir);
-    if (closed_) return sched::token_closed;
-    if (s.busy) return sched::token_none;
-    s.busy = true;
-    ++calls_;
-    deadline_ns = s.deadline_ns;
+    by = refusal_locked();
+    if (by == sched::token_none && s.busy) return false;
+    if (by == sched::token_none) {
+      s.busy = true;  // I1
+      ++calls_of(who);
+      deadline_ns = s.deadline_ns;
+    }
   }
-  if (!passed(deadline_ns)) return sched::token_ready;
+  if (by != sched::token_none) return std::unexpected(failure(what, by, {}));
+  if (!passed(deadline_ns)) return true;
+  const auto late = failure(what, sched::token_timeout, {});
   leave(dir);
-  return sched::token_timeout;
+  return std::unexpected(late);
 }
 
+// leave: the direction is handed over: busy stays. Whoever was decided otherwise meanwhile is
+// passed by.
 void pollable::leave(poll::direction dir) noexcept {
-  side& s = side_of(dir);
-  lock_.acquire();
-  if (s.waiting.empty()) [[likely]] {
-    s.busy = false;
-    finish_call(lock_);
-    return;
+  auto* const here = sched::current_machine();
+  remains left;
+  {
+    const sched::gate inside(here);
+    sched::wake_list woken;
+    const base::locked hold(lock_);
+    side& s = side_of(dir);
+    bool handed = false;
+    while (!handed) {
+      auto* node = s.waiting.pop_front();
+      if (node == nullptr) break;
+      handed = woken.claim(*node->who, node->at, sched::token_ready);
+    }
+    if (!handed) s.busy = false;
+    left = end_call_locked(calls_of(home_->kind_of(here)));
   }
-  // Handed over: busy stays. Whoever was decided otherwise meanwhile is passed by.
-  sched::wake_list woken;
-  bool handed = false;
-  while (!handed) {
-    auto* node = s.waiting.pop_front();
-    if (node == nullptr) break;
-    handed = woken.claim(*node->who, node->at, sched::token_ready);
-  }
-  if (!handed) s.busy = false;
-  finish_call(lock_);
-  if (woken.empty()) return;
-  const sched::gate inside;
-  woken.fire();
+  left.free();
 }
 
 pollable::outcome pollable::run(const poll::operation& op, sched::wait_reason reason,
@@ -232,7 +293,7 @@ pollable::outcome pollable::run(const poll::operation& op, sched::wait_reason re
     w.again();
     o = wait_once(w, op, l);
   }
-  if (o.by != sched::token_timeout) return o;
+  if (o.by != sched::token_timeout && o.by != sched::token_cancelled) return o;
   value = attempt(op, poll::trust::ask);
   return value == -EAGAIN ? o : outcome{sched::token_ready, value};
 }
@@ -254,16 +315,15 @@ pollable::outcome pollable::wait_once(sched::wait& w, const poll::operation& op,
   const auto dir = poll::direction_of(op.code);
   for (;;) {
     const poll::cookie who{&w.who(), w.at()};
-    const auto started = poller_->start(*record_, op, who);
+    const auto started = poller().start(*record_, op, who);
     if (!started.pending) {
       w.give_up();
       return {sched::token_ready, started.result};
     }
     const auto by = park(w, side_of(dir), l);
     if (by == sched::token_ready) return {by, poll::again};
-    // After a close there is nothing to withdraw. If an event is on its way, its ticket is a stale
-    // one.
-    if (by != sched::token_closed) static_cast<void>(poller_->cancel(*record_, dir, who));
+    // After a close there is nothing to withdraw. If an event is on its way, its ticket is stale.
+    if (by != sched::token_closed) static_cast<void>(poller().cancel(*record_, dir, who));
     if (by != token_look_again) return {by, 0};
     w.again();
   }
@@ -274,9 +334,9 @@ sched::token pollable::park(sched::wait& w, side& s, sched::limits l) noexcept {
   const sched::gate inside;
   {
     const base::locked hold(lock_);
-    if (closed_) {
+    if (const auto refused = refusal_locked(); refused != sched::token_none) {
       w.give_up();
-      return sched::token_closed;
+      return refused;
     }
     l.deadline_ns = std::min(l.deadline_ns, s.deadline_ns);
     s.parked = {&w.who(), w.at()};  // I2
@@ -286,7 +346,7 @@ sched::token pollable::park(sched::wait& w, side& s, sched::limits l) noexcept {
     by = w.give_up();
     if (by == sched::token_none) by = sched::token_timeout;
   } else {
-    sched::ensure_watched();
+    home_->ensure_watched();
     by = w.park(l);
   }
   const base::locked hold(lock_);
@@ -296,29 +356,36 @@ sched::token pollable::park(sched::wait& w, side& s, sched::limits l) noexcept {
 
 sched::token pollable::pause(poll::direction dir, sched::wait_reason reason, const sched::limits& l,
                              std::int64_t delay_ns) noexcept {
-  const auto until = sched::now_ns() + delay_ns;
   sched::wait w(reason, this);
   auto limited = l;
-  limited.deadline_ns = std::min(l.deadline_ns, until);
+  limited.deadline_ns = std::min(l.deadline_ns, sched::now_ns() + delay_ns);
   for (;;) {
     const auto by = park(w, side_of(dir), limited);
+    if (by == sched::token_timeout) return check(dir, l);
     if (by != token_look_again) return by;
     w.again();
   }
 }
 
-void pollable::set_deadline(poll::direction dir, std::int64_t deadline_ns) noexcept {
-  sched::wake_list woken;
+sched::token pollable::check(poll::direction dir, const sched::limits& l) noexcept {
+  auto deadline_ns = l.deadline_ns;
   {
     const base::locked hold(lock_);
-    side& s = side_of(dir);
-    s.deadline_ns = deadline_ns;
-    if (s.parked.who == nullptr) return;
-    woken.claim(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket, token_look_again);
+    if (const auto by = refusal_locked(); by != sched::token_none) return by;
+    deadline_ns = std::min(deadline_ns, side_of(dir).deadline_ns);
   }
-  if (woken.empty()) return;
+  if (l.cancel != nullptr && l.cancel->fired()) return sched::token_cancelled;
+  return passed(deadline_ns) ? sched::token_timeout : sched::token_ready;
+}
+
+void pollable::set_deadline(poll::direction dir, std::int64_t deadline_ns) noexcept {
   const sched::gate inside;
-  woken.fire();
+  sched::wake_list woken;
+  const base::locked hold(lock_);
+  side& s = side_of(dir);
+  s.deadline_ns = deadline_ns;
+  if (s.parked.who == nullptr) return;
+  woken.claim(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket, token_look_again);
 }
 
 error pollable::failure(verb what, std::error_code code) const noexcept {
@@ -331,6 +398,7 @@ error pollable::failure(verb what, std::error_code code) const noexcept {
 
 error pollable::failure(verb what, sched::token by, const sched::limits& l) const noexcept {
   if (by == sched::token_closed) return failure(what, make_error_code(errc::closed));
+  if (by == token_stranded) return failure(what, make_error_code(errc::wrong_runtime));
   return failure(what, code_of(by, l));
 }
 

@@ -13,18 +13,31 @@
 // deadline, claims the wait under lock_. A moved deadline makes the call look again, with the new
 // one.
 //
-// The descriptor is freed (close(2)) by the last one out: calls in flight count in calls_, close()
+// The descriptor is freed (close(2)) by the last one out: calls in flight are counted, close()
 // itself is one. So its number cannot be reused under a system call that is still under way. The
 // object goes when the descriptor is freed and the handle is dropped.
+//
+// The runtime. Who waits is a goroutine of the runtime that the descriptor was opened in (its
+// home), or a thread. When that runtime ends its goroutines stop where they stand, in the middle of
+// calls too: runtime_ended() takes them out of all that is here, while their records still stand,
+// and sends the threads away. From then on nobody enters; close works for ever. Their calls are
+// counted apart, because they never leave: a goroutine stops only in a gate, and between the gate
+// at the beginning of close, hold or leave and its end there is none. While machines are out, one
+// of them may stand in a system call here: then what was not seen waiting goes on counting, and the
+// descriptor may stay open for good.
 //
 // I1  side.busy: one call stands between enter() and leave(); it alone starts operations there.
 // I2  side.parked names a wait of that call, from before it parks until it has gone on; set only
 // while
 //     open. Whoever claims it does so under lock_.
 // I3  closed_ is set once; then nobody enters, nobody queues, nobody parks.
-// I4  fd is open while calls_ > 0 or not closed_.
+// I4  fd is open while a call is counted or not closed_.
+// I5  stranded_ is set once, when the runtime has ended; then nobody enters, queues or parks, and
+// no
+//     goroutine of it stands in a queue or a cookie.
 //
-// Locks: lock_ (rank sync); the poller's are taken outside of it. No system call under it.
+// Locks: lock_ (rank sync), inside the home's; the poller's are taken outside of it. No system call
+// under it.
 //
 // Rejected: one word for all of it, as Go has (fdMutex): two exchanges a call either way, and the
 // queues and deadlines need a lock besides.
@@ -41,6 +54,7 @@
 
 #include "base/lock.h"
 #include "poll/poller.h"
+#include "sched/io.h"
 #include "sched/wait.h"
 
 namespace weft::net {
@@ -51,11 +65,15 @@ enum class stream_kind : std::uint8_t { tcp, unix_socket, file };
 // verb: what was tried, for errors.
 enum class verb : std::uint8_t { read, write, accept, connect, close, control };
 
-class pollable {
+// home_here: of the runtime that a descriptor opened here would belong to. Throws misuse_error
+// when there is none.
+[[nodiscard]] std::shared_ptr<sched::io_home> home_here();
+
+class pollable final : public sched::tenant {
  public:
-  // open: takes `fd`, which is non-blocking; closes it when it fails. Throws misuse_error when no
-  // runtime runs here, bad_alloc.
-  [[nodiscard]] static result<pollable*> open(int fd, stream_kind kind, const address& peer);
+  // open: takes `fd`, which is non-blocking; closes it when it fails. Throws bad_alloc.
+  [[nodiscard]] static result<pollable*> open(int fd, stream_kind kind, const address& peer,
+                                              std::shared_ptr<sched::io_home> home);
 
   // drop: the handle is gone: closes, and frees the object when the last call has left.
   void drop() noexcept;
@@ -64,37 +82,39 @@ class pollable {
   // waits.
   bool close() noexcept;
 
-  // -- calls: enter .. leave
-  // -------------------------------------------------------------------------
+  // -- calls: enter .. leave --
 
-  // enter: waits for the direction. token_ready, and leave() follows; else token_timeout,
-  // token_cancelled or token_closed. The direction's own deadline counts once it is entered.
-  [[nodiscard]] sched::token enter(poll::direction dir, sched::wait_reason reason,
+  // enter: waits for the direction; leave() follows. The error of `what` if it could not: the
+  // object may be gone then. The direction's own deadline counts once it is entered.
+  [[nodiscard]] result<void> enter(poll::direction dir, verb what, sched::wait_reason reason,
                                    const sched::limits& l) noexcept;
-  // try_enter: the same without waiting: token_none if it is busy, else as enter().
-  [[nodiscard]] sched::token try_enter(poll::direction dir) noexcept;
+  // try_enter: the same without waiting: false if it is busy.
+  [[nodiscard]] result<bool> try_enter(poll::direction dir, verb what) noexcept;
   void leave(poll::direction dir) noexcept;
 
-  // outcome: how an operation ended. `by` is token_ready (then value: >= 0, or -errno),
-  // token_timeout, token_cancelled or token_closed.
+  // outcome: how an operation ended. `by` is token_ready (then value: >= 0, or -errno), or else
+  // what ended the wait.
   struct outcome {
     sched::token by = sched::token_ready;
     std::int64_t value = 0;
   };
 
-  // run: an operation to its end. When the time is up it is tried a last time: what can be done at
-  // once is done. attempt: once, -EAGAIN when it would wait.
+  // run: an operation to its end. When the time is up, or the context cancelled, it is tried a last
+  // time: what can be done at once is done. attempt: once, -EAGAIN when it would wait.
   [[nodiscard]] outcome run(const poll::operation& op, sched::wait_reason reason,
                             const sched::limits& l) noexcept;
   [[nodiscard]] std::int64_t attempt(const poll::operation& op, poll::trust how) noexcept {
-    return poller_->attempt(*record_, op, how);
+    return poller().attempt(*record_, op, how);
   }
   // await: waits until the direction may be ready; value 0 then. Spurious ends are possible.
   [[nodiscard]] outcome await(poll::direction dir, sched::wait_reason reason,
                               const sched::limits& l) noexcept;
-  // pause: waits for `delay_ns`, so that a close ends it: token_timeout is its ordinary end.
+  // pause: waits for `delay_ns`; token_ready is its ordinary end, everything that ends a wait ends
+  // it before.
   [[nodiscard]] sched::token pause(poll::direction dir, sched::wait_reason reason,
                                    const sched::limits& l, std::int64_t delay_ns) noexcept;
+  // check: what would end a wait at once; token_ready if nothing would.
+  [[nodiscard]] sched::token check(poll::direction dir, const sched::limits& l) noexcept;
 
   // hold: a call that uses the descriptor beside the two directions; false when closed. unhold()
   // ends it.
@@ -104,7 +124,12 @@ class pollable {
   // set_deadline: on the runtime's clock, for what waits in this direction and what comes later.
   void set_deadline(poll::direction dir, std::int64_t deadline_ns) noexcept;
 
+  // runtime_ended, settle: of the home (sched/io.h).
+  [[nodiscard]] bool runtime_ended(bool all_in, sched::wake_list& woken) noexcept override;
+  void settle() noexcept override { end_call(calls_of_others_); }
+
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] const std::shared_ptr<sched::io_home>& home() const noexcept { return home_; }
   [[nodiscard]] const address& peer() const noexcept { return peer_; }
 
   // failure: the error of a call.
@@ -120,30 +145,49 @@ class pollable {
     poll::cookie parked;
   };
 
-  pollable(int fd, stream_kind kind, const address& peer, std::shared_ptr<poll::poller> poller,
-           poll::descriptor* record) noexcept
-      : fd_(fd), kind_(kind), peer_(peer), poller_(std::move(poller)), record_(record) {}
-  ~pollable() = default;
+  // remains: what the last one out has to free, without a lock and outside of the gate.
+  struct remains {
+    std::shared_ptr<sched::io_home> home;
+    poll::descriptor* record = nullptr;
+    int fd = -1;
+    pollable* object = nullptr;  // null: its handle stands
+    void free() const noexcept;
+  };
 
+  pollable(int fd, stream_kind kind, const address& peer, std::shared_ptr<sched::io_home> home,
+           poll::descriptor* record) noexcept
+      : fd_(fd), kind_(kind), peer_(peer), home_(std::move(home)), record_(record) {}
+  ~pollable() { home_->delist(*this); }
+
+  [[nodiscard]] poll::poller& poller() const noexcept { return home_->poller(); }
   side& side_of(poll::direction dir) noexcept { return sides_[static_cast<std::size_t>(dir)]; }
+  [[nodiscard]] std::uint32_t& calls_of(sched::caller_kind who) noexcept {
+    return who == sched::caller_kind::own ? own_calls_ : calls_of_others_;
+  }
   sched::token queue_up(side& s, sched::wait_reason reason, const sched::limits& l) noexcept;
+  [[nodiscard]] sched::token refusal_locked() const noexcept;
+  void end_call(std::uint32_t& calls) noexcept;
+  [[nodiscard]] remains end_call_locked(std::uint32_t& calls) noexcept;
   outcome wait_once(sched::wait& w, const poll::operation& op, const sched::limits& l) noexcept;
   sched::token park(sched::wait& w, side& s, sched::limits l) noexcept;
-  void finish_call(base::lock& held) noexcept;
 
   // Constant after construction.
   const int fd_;
   const stream_kind kind_;
   const address peer_;
-  const std::shared_ptr<poll::poller> poller_;
+  const std::shared_ptr<sched::io_home> home_;
   poll::descriptor* const record_;
 
   base::lock lock_{base::rank::sync};
   std::array<side, 2> sides_;  // guarded by lock_
   bool closed_ = false;        // guarded by lock_
+  bool stranded_ = false;      // guarded by lock_: the runtime has ended
   bool freed_ = false;         // guarded by lock_: somebody has taken it on to free the descriptor
   bool owned_ = true;          // guarded by lock_: the handle stands
-  std::uint32_t calls_ = 0;    // guarded by lock_
+  // Calls in flight, both guarded by lock_: of the home's goroutines, which may never leave, and of
+  // threads and other runtimes' goroutines, which always do.
+  std::uint32_t own_calls_ = 0;
+  std::uint32_t calls_of_others_ = 0;
 };
 
 }  // namespace weft::net

@@ -3,7 +3,10 @@
 #include <netdb.h>
 #include <sys/socket.h>
 #include <weft/go.h>
+#include <weft/runtime.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -12,6 +15,7 @@
 
 #include "base/lock.h"
 #include "net/host_port.h"
+#include "net/pollable.h"
 #include "poll/poller.h"
 #include "sched/gate.h"
 
@@ -36,8 +40,11 @@ bool fits(network net, const address& a) noexcept {
   return family == AF_UNSPEC || a.native()->sa_family == family;
 }
 
+// token_stranded: the runtime ended, and with it the goroutine that looks.
+constexpr sched::token token_stranded = sched::token_first_case;
+
 // lookup: shared between the one who asks and the goroutine that looks.
-struct lookup {
+struct lookup final : sched::tenant {
   lookup(std::string_view h, std::string_view s, int f) : host(h), service(s), family(f) {}
 
   // constant
@@ -47,10 +54,25 @@ struct lookup {
 
   base::lock lock{base::rank::sync};
   bool done = false;           // guarded by lock
+  bool abandoned = false;      // guarded by lock: nobody will do it
   poll::cookie asker;          // guarded by lock: whoever waits, while it does
   std::vector<address> found;  // guarded by lock
   int status = 0;              // guarded by lock: getaddrinfo's
   int system_error = 0;        // guarded by lock: errno, for EAI_SYSTEM
+
+  void abandon() noexcept {
+    const base::locked hold(lock);
+    abandoned = true;
+  }
+  // runtime_ended: only threads enlist it.
+  [[nodiscard]] bool runtime_ended(bool, sched::wake_list& woken) noexcept override {
+    const base::locked hold(lock);
+    abandoned = true;
+    if (asker.who != nullptr)
+      woken.claim(*static_cast<sched::waiter*>(asker.who), asker.ticket, token_stranded);
+    return false;
+  }
+  void settle() noexcept override {}
 };
 
 // look_up: the blocking part.
@@ -58,10 +80,9 @@ void look_up(lookup& to) {
   addrinfo hints{};
   hints.ai_family = to.family;
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
+  // Not AI_ADDRCONFIG: it hides 127.0.0.1 and ::1 on a machine without a network.
   addrinfo* list = nullptr;
-  const char* host = to.host.empty() ? nullptr : to.host.c_str();
-  const int status = ::getaddrinfo(host, to.service.c_str(), &hints, &list);
+  const int status = ::getaddrinfo(to.host.c_str(), to.service.c_str(), &hints, &list);
   const int system_error = status == EAI_SYSTEM ? errno : 0;
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(list, [](addrinfo* l) {
     if (l != nullptr) ::freeaddrinfo(l);
@@ -70,6 +91,7 @@ void look_up(lookup& to) {
   for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
     found.push_back(address::from_native(a->ai_addr, a->ai_addrlen));
   }
+  const sched::gate inside;  // whoever is claimed is woken, whatever ends meanwhile
   sched::wake_list woken;
   {
     const base::locked hold(to.lock);
@@ -81,9 +103,6 @@ void look_up(lookup& to) {
       woken.claim(*static_cast<sched::waiter*>(to.asker.who), to.asker.ticket, sched::token_ready);
     }
   }
-  if (woken.empty()) return;
-  const sched::gate inside;
-  woken.fire();
 }
 
 // wait_for: token_ready when it is done.
@@ -93,6 +112,7 @@ sched::token wait_for(lookup& from, const sched::limits& l) noexcept {
   {
     const base::locked hold(from.lock);
     if (from.done) return sched::token_ready;
+    if (from.abandoned) return token_stranded;
     from.asker = {&w.who(), w.at()};
   }
   const auto by = w.park(l);
@@ -100,6 +120,27 @@ sched::token wait_for(lookup& from, const sched::limits& l) noexcept {
   from.asker = {};
   return by;
 }
+
+// thread_stay: a thread that waits for a lookup hears when the runtime ends that makes it. A
+// goroutine that waits ends with it.
+class thread_stay {
+ public:
+  thread_stay(lookup& from, sched::io_home& home) noexcept : from_(from), home_(home) {
+    if (in_goroutine()) return;
+    enlisted_ = home_.enlist(from_);
+    if (!enlisted_) from_.abandon();
+  }
+  ~thread_stay() {
+    if (enlisted_) home_.delist(from_);
+  }
+  thread_stay(const thread_stay&) = delete;
+  thread_stay& operator=(const thread_stay&) = delete;
+
+ private:
+  lookup& from_;
+  sched::io_home& home_;
+  bool enlisted_ = false;
+};
 
 std::error_code code_of_status(int status, int system_error) noexcept {
   switch (status) {
@@ -113,10 +154,14 @@ std::error_code code_of_status(int status, int system_error) noexcept {
 
 result<std::vector<address>> look_up_name(network net, const host_port& parts,
                                           const sched::limits& l) {
+  const auto home = home_here();
   const auto shared = std::make_shared<lookup>(parts.host, parts.port, family_of(net));
   go({.name = "resolver", .stack_size = resolver_stack_size},
      [shared] { blocking([&] { look_up(*shared); }); });
-  if (const auto by = wait_for(*shared, l); by != sched::token_ready) {
+  const thread_stay stay(*shared, *home);
+  const auto by = wait_for(*shared, l);
+  if (by == token_stranded) return std::unexpected(error(errc::wrong_runtime, op, parts.host));
+  if (by != sched::token_ready) {
     return std::unexpected(error(code_of(by, l), op, parts.host));
   }
   const base::locked hold(shared->lock);
@@ -125,6 +170,12 @@ result<std::vector<address>> look_up_name(network net, const host_port& parts,
         error(code_of_status(shared->status, shared->system_error), op, parts.host));
   }
   return std::move(shared->found);
+}
+
+// may_name_a_service: "http", but not "65637" nor "+80", which the C library takes for numbers and
+// cuts to 16 bits.
+bool may_name_a_service(std::string_view port) noexcept {
+  return std::ranges::any_of(port, [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
 // own_addresses: what an empty host means.
@@ -161,14 +212,23 @@ result<std::vector<address>> resolve(network net, std::string_view text, purpose
   }
   const auto parts = split_host_port(text);
   if (!parts) return std::unexpected(parts.error());
+  if (text.find('\0') != std::string_view::npos)
+    return std::unexpected(error(errc::bad_address, "parse", text));
   if (const auto port = parse_port(parts->port)) {
     if (parts->host.empty()) return own_addresses(net, why, *port);
     if (const auto literal = parse_literal(parts->host, *port)) {
       if (!fits(net, *literal)) return std::unexpected(error(errc::bad_address, "parse", text));
       return std::vector{*literal};
     }
+  } else if (!may_name_a_service(parts->port)) {
+    return std::unexpected(error(errc::bad_address, "parse", text));
   }
-  return look_up_name(net, *parts, l);
+  if (!parts->host.empty()) return look_up_name(net, *parts, l);
+  // Any host will do to learn the service's number.
+  const auto found =
+      look_up_name(net, {net == network::tcp6 ? "::1" : "127.0.0.1", parts->port}, l);
+  if (!found) return std::unexpected(found.error());
+  return own_addresses(net, why, found->front().port());
 }
 
 }  // namespace weft::net

@@ -16,6 +16,7 @@
 
 #include "sched/environment.h"
 #include "sched/inspect.h"
+#include "sched/io.h"
 #include "sched/scheduler.h"
 #include "stack/overflow.h"
 
@@ -93,11 +94,14 @@ visit::visit() noexcept : target_(current_scheduler()) {
 }
 
 scheduler::scheduler(const scheduler_options& options)
-    : modes_(read_test_modes()), poller_(poll::make_poller()), stacks_(stack::create()) {
+    : modes_(read_test_modes()), stacks_(stack::create()) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
   static_cast<void>(asked);
-  if (poller_ == nullptr)
+  auto poller = poll::make_poller();
+  if (poller == nullptr)
     base::fatal(std::string("runtime: no descriptor for the poller: ") + std::strerror(errno));
+  poller_ = poller.get();
+  home_ = std::make_shared<io_home>(*this, std::move(poller));
   if (stacks_ == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
   machines_.reserve(machines_max);  // so that no malloc happens under the lock
   const unsigned n = choose_max_procs(options.max_procs);
@@ -174,6 +178,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
   await_visitors();  // the last of those who came too late
+  home_->end(out_after_stop_ == 0);
 }
 
 // await_visitors: a thread that woke the last goroutine, or started one, may still be in our code:
@@ -234,6 +239,7 @@ void scheduler::stop_all() noexcept {
   // seq_cst: publishes to stopping(), and comes before our look at visitors_ (make_runnable).
   stopping_.store(true, base::seq_cst);
   inspect_leave(*this);
+  home_->close_doors();
   // Who visits may be about to start a machine; who comes later sees stopping_ and does not.
   await_visitors();
   for (;;) {

@@ -21,6 +21,8 @@
 
 namespace weft::sched {
 
+class io_home;
+
 struct scheduler_options {
   unsigned max_procs = 0;  // 0: WEFT_MAXPROCS, else usable_cpus()
 };
@@ -99,8 +101,8 @@ class scheduler {
   }
 
   [[nodiscard]] poll::poller& poller() noexcept { return *poller_; }
-  // share_poller: for descriptors, which may outlive the runtime they were opened in.
-  [[nodiscard]] std::shared_ptr<poll::poller> share_poller() const noexcept { return poller_; }
+  // share_home: for descriptors, which may outlive the runtime they were opened in.
+  [[nodiscard]] std::shared_ptr<io_home> share_home() const noexcept { return home_; }
   [[nodiscard]] unsigned max_procs() const noexcept {
     return static_cast<unsigned>(processors_.size());
   }
@@ -208,7 +210,8 @@ class scheduler {
   // Constant after construction.
   const test_modes modes_;
   std::vector<std::unique_ptr<processor>> processors_;
-  std::shared_ptr<poll::poller> poller_;
+  std::shared_ptr<io_home> home_;
+  poll::poller* poller_ = nullptr;  // home_'s
   stack::allocator* stacks_ = nullptr;
 
   goroutine_pool pool_;

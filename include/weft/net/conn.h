@@ -15,10 +15,13 @@
 //   errc::cancelled   when the context or stop_token of its limit says so
 //   errc::closed      when somebody closes the connection
 // and otherwise with what the kernel says. What can be done at once is done even if the limit has
-// passed already; a deadline that has passed fails the call at once.
+// passed already, or its context is cancelled; a deadline that has passed fails the call at once.
 //
-// A connection belongs to the runtime it was opened in: its goroutines, or plain threads while it
-// is the only one. When the runtime has ended the connection can only be closed.
+// A connection belongs to the runtime it was opened in: to its goroutines, and to plain threads
+// while it runs. A call that may wait, and try_write, fails with errc::wrong_runtime in a goroutine
+// of another runtime and everywhere once the connection's has ended; its end ends the calls of
+// threads that wait. All the rest works always: a connection that outlives its runtime can be asked
+// for its addresses, and is closed by whoever likes.
 
 #include <weft/error.h>
 #include <weft/limit.h>
@@ -146,12 +149,14 @@ class [[nodiscard]] conn {
   void set_write_deadline(clock::time_point t) noexcept;
 
   // close_write: ends our direction of the stream: the peer reads what is under way, then its end.
-  // Reading goes on.
+  // Reading goes on; later writes fail with EPIPE, and so does one that is under way (over a Unix
+  // socket not before the peer reads). Never waits. ENOTCONN when the peer has reset it.
   result<void> close_write();
 
   // close: ends calls that wait with errc::closed and frees the descriptor as soon as the last of
   // them has left it. errc::closed if it was closed before. Never waits; bytes written before are
-  // still sent.
+  // still sent, unless bytes that came were never read: then TCP resets the connection, and what is
+  // under way may be lost (close_write, and read to the end, where that matters).
   result<void> close();
 
   // local_address, remote_address: both ends; the remote one of a Unix socket rarely has a name.
@@ -163,6 +168,7 @@ class [[nodiscard]] conn {
   result<void> set_nodelay(bool on);
 
   // native_handle: the descriptor; a loan, non-blocking, valid until close; -1 when there is none.
+  // For options; not to be read, written or closed.
   [[nodiscard]] int native_handle() const noexcept;
 
  private:

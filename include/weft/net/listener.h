@@ -31,14 +31,14 @@ class [[nodiscard]] listener {
   ~listener();
 
   // accept: waits for a connection. May be called from several goroutines at once; they take turns.
-  // errc::timeout, cancelled and closed as in conn.h; what befalls a single connection before it is
-  // accepted is passed over. So `while (auto c = l.accept())` ends only when the listener is
-  // closed.
+  // errc::timeout, cancelled, closed and wrong_runtime as in conn.h; what befalls a single
+  // connection before it is accepted is passed over. So without a limit `while (auto c =
+  // l.accept())` ends only when the listener is closed.
   //
   // Without descriptors (EMFILE, ENFILE) or memory it does not fail either: a descriptor kept in
   // reserve is given up to accept one connection and close it, so that the peer is told, and the
-  // next is looked at; shed_count() counts them. If somebody else takes the reserve, it looks again
-  // 20 times a second.
+  // next is waited for; shed_count() counts them. If somebody else takes the reserve, or nothing
+  // helps, it looks again 20 times a second.
   result<conn> accept(const limit& l = {});
 
   // set_deadline: as conn's, for accept.
@@ -52,7 +52,8 @@ class [[nodiscard]] listener {
   // local_address: where it listens, with the port that was chosen if 0 was asked for.
   [[nodiscard]] address local_address() const;
 
-  // shed_count: connections closed because the process had no descriptor for them.
+  // shed_count: connections closed because the process had no descriptor, or its poller no room,
+  // for them.
   [[nodiscard]] std::uint64_t shed_count() const noexcept;
 
   // native_handle: the descriptor; a loan, valid until close; -1 when there is none.
@@ -70,18 +71,18 @@ struct listen_options {
 };
 
 // listen: opens a listener.
-//   "tcp"    ":port" and "[::]:port" take IPv6 and IPv4, on one socket (IPv4 alone where the system
-//   has no
-//            IPv6, for ":port"); "0.0.0.0:port" IPv4 alone; "[addr]:port", "addr:port" that
+//   "tcp"    ":port" and "[::]:port" take IPv6 and IPv4, on one socket (":port" IPv4 alone where
+//            the system has no IPv6); "0.0.0.0:port" IPv4 alone; "[addr]:port", "addr:port" that
 //            address; "name:port" its first IPv4 address, else its first
 //   "tcp4"   IPv4 alone, ":port" too
 //   "tcp6"   IPv6 alone, "[::]:port" too
 //   "unix"   a path, or "@name" in the abstract namespace. A socket file that is left over, on
-//   which nobody
-//            answers, is replaced; one on which somebody does is EADDRINUSE, and so is any other
-//            file.
-// Port 0 picks a free one. SO_REUSEADDR is set, so that a server can start again at once. Where it
-// runs and what it throws: as dial().
+//            which nobody answers, is replaced; one on which somebody does is EADDRINUSE, and so is
+//            any other file. Two servers that start on one path at the same instant may both
+//            believe that it is theirs
+// Port 0 picks a free one. SO_REUSEADDR is set, so that a server can start again at once. It waits
+// only to look a name up. Where it runs and what it throws: as dial().
+// Errors: "listen tcp 127.0.0.1:80: address already in use", and the words' as dial()'s.
 [[nodiscard]] result<listener> listen(std::string_view network, std::string_view address,
                                       const listen_options& options = {});
 
