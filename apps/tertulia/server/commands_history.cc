@@ -249,7 +249,7 @@ bool stream(session& s, line_range range, std::string_view display) {
       range.after = lines->back().seq;
       for (const stored_line& l : *lines) {
         append_played(out, l, display, frame.reference());
-        s.pace(out);
+        if (!s.pace(out)) return true;
       }
     }
   }

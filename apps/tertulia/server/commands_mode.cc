@@ -38,9 +38,9 @@ void channel_mode(session& s, const proto::message& m, room_state& state, replie
 std::string user_modes(const profile& p) { return p.invisible ? "+i" : "+"; }
 
 // change_own: "+i-i..."; what took effect, or "" for nothing.
-std::string change_own(client& me, std::string_view letters, bool& has_unknown) {
+std::string change_own(session& s, std::string_view letters, bool& has_unknown) {
   bool adds = true;
-  const bool before = me.who().invisible;
+  const bool before = s.me()->who().invisible;
   bool after = before;
   for (const char c : letters) {
     if (c == '+' || c == '-')
@@ -51,7 +51,7 @@ std::string change_own(client& me, std::string_view letters, bool& has_unknown) 
       has_unknown = true;
   }
   if (after == before) return "";
-  me.change([&](profile& p) { p.invisible = after; });
+  s.server().people.hide(*s.me(), after);
   return after ? "+i" : "-i";
 }
 
@@ -66,7 +66,7 @@ void user_mode(session& s, const proto::message& m) {
     out.plain(proto::rpl_umodeis, {user_modes(s.me()->who())});
   } else {
     bool has_unknown = false;
-    const std::string done = change_own(*s.me(), m.param(1), has_unknown);
+    const std::string done = change_own(s, m.param(1), has_unknown);
     if (!done.empty())
       out.line(s.me()->who().mask()).command("MODE").param(out.nick()).param(done).end();
     if (has_unknown) out.numeric(proto::err_umodeunknownflag);

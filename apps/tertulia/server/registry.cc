@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "proto/casemap.h"
 #include "server/room.h"
@@ -57,16 +58,28 @@ void registry::enroll(client& who) {
 
 void registry::expel(const std::string& nick, client& who) {
   release(nick, who);
-  if (!who.who().registered) return;
+  const profile p = who.who();
+  if (!p.registered) return;
   const std::lock_guard hold(lock_);
   --enrolled_;
+  if (p.invisible) --hidden_;
+}
+
+void registry::hide(client& who, bool is_hidden) {
+  bool was_hidden = false;
+  who.change([&](profile& p) { was_hidden = std::exchange(p.invisible, is_hidden); });
+  if (was_hidden == is_hidden) return;
+  const std::lock_guard hold(lock_);
+  if (is_hidden)
+    ++hidden_;
+  else
+    --hidden_;
 }
 
 registry::counts registry::count() {
   counts out;
-  for (const auto& c : everybody())
-    if (c->who().invisible) ++out.invisible;
   const std::lock_guard hold(lock_);
+  out.invisible = hidden_;
   out.registered = enrolled_;
   out.registered_most = enrolled_most_;
   out.unregistered = nicks_.size() > enrolled_ ? nicks_.size() - enrolled_ : 0;

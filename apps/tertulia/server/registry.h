@@ -41,6 +41,8 @@ class registry {
   void enroll(client& who);
   // expel: takes back `nick`; an enrolled client is counted no more.
   void expel(const std::string& nick, client& who);
+  // hide: makes an enrolled client invisible, or visible again.
+  void hide(client& who, bool is_hidden);
 
   // counts: of connections that said who they are, and of those that are about to.
   struct counts {
@@ -68,6 +70,7 @@ class registry {
   std::uint64_t last_id_ = 0;
   std::size_t enrolled_ = 0;
   std::size_t enrolled_most_ = 0;
+  std::size_t hidden_ = 0;  // counted, not looked for: every newcomer is told
 };
 
 }  // namespace tertulia

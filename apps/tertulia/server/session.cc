@@ -194,11 +194,14 @@ void session::fence() {
   me_->in_flight.wait();
 }
 
-void session::pace(replies& out) {
-  if (out.bytes().size() < pace_size) return;
-  if (ended_) return out.bytes().clear();
-  out.send();
-  static_cast<void>(wait_below_soft_mark());  // an end takes effect after the command
+bool session::pace(replies& out) {
+  if (out.bytes().size() < pace_size) return true;
+  if (!ended_) {
+    out.send();
+    return wait_below_soft_mark();
+  }
+  out.bytes().clear();
+  return false;
 }
 
 void session::end(std::string reason) {

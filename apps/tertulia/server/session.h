@@ -54,8 +54,8 @@ class session {
   // not ask for more. False: the session ends.
   [[nodiscard]] bool wait_below_soft_mark();
   // pace: sends what `out` holds when it is much, and waits while the client is slow to take it.
-  // For replies that grow with the server.
-  void pace(replies& out);
+  // For replies that grow with the server. False: the session ends.
+  bool pace(replies& out);
   // end: the session ends after this command; `reason` is told to the client and to the others.
   void end(std::string reason);
 

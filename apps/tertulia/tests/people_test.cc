@@ -100,6 +100,10 @@ TEST_F(people_test, the_server_tells_about_itself) {
                    ":irc.test 255 ana :I have 2 clients and 1 servers",
                    ":irc.test 265 ana 2 2 :Current local users 2, max 2",
                    ":irc.test 266 ana 2 2 :Current global users 2, max 2"}));
+  bob_.send("QUIT");
+  static_cast<void>(bob_.rest());
+  EXPECT_THAT(ana_.ask("LUSERS"),
+              Contains(":irc.test 251 ana :There are 1 users and 0 invisible on 1 servers"));
 }
 
 TEST(motd, has_the_lines_of_the_configuration) {
