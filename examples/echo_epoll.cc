@@ -101,8 +101,8 @@ int main(int argc, char** argv) {
       const int fd = events[i].data.fd;
       if (fd == listener) {
         const int accepted = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (accepted < 0)
-          continue;  // gone before we came, or no descriptor left: the next event tells
+        // Gone before we came; or no descriptor is left: then this spins until one is free.
+        if (accepted < 0) continue;
         clients.try_emplace(accepted);
         watch(epoll, EPOLL_CTL_ADD, accepted, EPOLLIN);
         continue;

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -826,6 +828,97 @@ TEST(conn_stress, deadlines_cancels_and_closes_against_traffic) {
       EXPECT_LE(got, sent);
     }
   });
+}
+
+// use_until_error: reads, writes or accepts until that fails, and says how.
+template <class F>
+error use_until_error(F&& use) {
+  for (;;) {
+    const auto done = use();
+    if (!done) return done.error();
+  }
+}
+
+TEST(conn_stress, close_reaches_threads_and_goroutines_wherever_they_stand) {
+  in_weft([] {
+    const int rounds = scaled(200);
+    for (int round = 0; round < rounds; ++round) {
+      auto pair = connect_pair(round % 2 == 0 ? "tcp" : "unix");
+      auto l = listen("tcp", "127.0.0.1:0").value();
+      std::array<std::function<error()>, 4> uses{
+          [&] {
+            return use_until_error([&] {
+              std::array<char, 100> buffer;
+              return pair.server.read(buffer);
+            });
+          },
+          [&] {
+            return use_until_error(
+                [&] { return pair.server.read_lent([](std::span<const char>) {}); });
+          },
+          [&] { return use_until_error([&] { return pair.server.write(pattern(10'000)); }); },
+          [&] { return use_until_error([&] { return l.accept(); }); }};
+      wait_group done;
+      std::vector<std::thread> threads;
+      std::atomic<int> begun{0};
+      for (const auto& use : uses) {
+        const auto ends_closed = [&] {
+          ++begun;
+          EXPECT_EQ(use(), errc::closed);
+        };
+        done.go(ends_closed);
+        threads.emplace_back(ends_closed);
+      }
+      static_cast<void>(pair.client.try_write(pattern(1'000)));
+      wait_until([&] { return begun > round % 8; });
+      for (int i = 0; i < round % 7; ++i) yield();
+      EXPECT_TRUE(pair.server.close().has_value());
+      EXPECT_TRUE(l.close().has_value());
+      done.wait().value();
+      for (auto& t : threads) sync_test::join_from_goroutine(t);
+    }
+  });
+}
+
+TEST(conn_stress, end_of_the_runtime_reaches_threads_wherever_they_stand) {
+  const int rounds = scaled(200);
+  int freed = 0;
+  for (int round = 0; round < rounds; ++round) {
+    std::optional<connected> pair;
+    listener l;
+    std::vector<std::thread> threads;
+    std::atomic<int> begun{0};
+    const auto start = [&](auto use) {
+      threads.emplace_back([&begun, use] {
+        ++begun;
+        const auto why = use_until_error(use);
+        EXPECT_EQ(why, errc::wrong_runtime) << why.message();
+      });
+    };
+    weft::run([&] {
+      pair = connect_pair(round % 2 == 0 ? "tcp" : "unix");
+      l = listen("tcp", "127.0.0.1:0").value();
+      for (int i = 0; i < 2; ++i) {
+        start([&] {
+          std::array<char, 100> buffer;
+          return pair->server.read(buffer);
+        });
+        start([&] { return pair->server.write(pattern(10'000)); });
+        start([&] { return l.accept(); });
+        go([&] { static_cast<void>(pair->server.read_lent([](std::span<const char>) {})); });
+        go([&] { static_cast<void>(l.accept()); });
+      }
+      static_cast<void>(pair->client.try_write(pattern(1'000)));
+      wait_until([&] { return begun > round % 6; });
+      for (int i = 0; i < round % 5; ++i) yield();
+    });
+    for (auto& t : threads) t.join();
+    const int fd = pair->server.native_handle();
+    EXPECT_TRUE(pair->server.close().has_value());
+    if (::fcntl(fd, F_GETFD) < 0) ++freed;
+  }
+  // Not where a machine did not come back in time, which might have stood in a call.
+  EXPECT_GT(freed, 0);
 }
 
 }  // namespace
