@@ -24,9 +24,7 @@ processors_of() {
 sanitizer_environment() {
   case $1 in
     asan) echo "ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1" ;;
-    tsan)
-      echo "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allow_addr2line=1:suppressions=$PWD/tools/tsan.supp"
-      ;;
+    tsan) echo "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allow_addr2line=1" ;;
   esac
 }
 
