@@ -68,7 +68,7 @@ result<conn> dial_one(const address& to, const sched::limits& l) {
   };
   auto fd = open_socket(to);
   if (!fd) return fail(fd.error().code());
-  const auto opened = pollable::open(fd->take(), kind_of(to), to, std::move(home));
+  const auto opened = pollable::open(fd->take(), kind_of(to), to, home);
   if (!opened) return fail(opened.error().code());
   pollable& io = **opened;
   conn made = conn_access::adopt(&io);

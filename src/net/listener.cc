@@ -273,7 +273,7 @@ result<listener> listen_at(const address& where, bool dual, int backlog) {
   if (::listen(fd->get(), backlog) != 0)
     return fail_bound(std::error_code(errno, std::system_category()));
   const auto bound = bound_address(fd->get(), where);
-  const auto opened = pollable::open(fd->take(), kind, bound, std::move(home));
+  const auto opened = pollable::open(fd->take(), kind, bound, home);
   if (!opened) return fail_bound(opened.error().code());
   return listener(std::make_shared<listening>(*opened, kind, path));
 }

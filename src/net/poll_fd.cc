@@ -44,7 +44,7 @@ result<poll_fd> poll_fd::open(int fd) {
     return std::unexpected(error::from_errno(errno, "open"));
   }
   const auto opened =
-      net::pollable::open(owned.take(), net::stream_kind::file, {}, std::move(home));
+      net::pollable::open(owned.take(), net::stream_kind::file, {}, home);
   if (opened) return poll_fd(*opened);
   if (opened.error() != std::errc::operation_not_permitted) return std::unexpected(opened.error());
   return std::unexpected(error(opened.error().code(), "open: a file or device that never waits"));

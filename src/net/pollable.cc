@@ -44,7 +44,7 @@ std::shared_ptr<sched::io_home> home_here() {
 }
 
 result<pollable*> pollable::open(int fd, stream_kind kind, const address& peer,
-                                 std::shared_ptr<sched::io_home> home) {
+                                 const std::shared_ptr<sched::io_home>& home) {
   unique_fd owned(fd);
   int code = 0;
   poll::descriptor* record = home->poller().open(fd, &code);

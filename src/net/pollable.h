@@ -73,7 +73,7 @@ class pollable final : public sched::tenant {
  public:
   // open: takes `fd`, which is non-blocking; closes it when it fails. Throws bad_alloc.
   [[nodiscard]] static result<pollable*> open(int fd, stream_kind kind, const address& peer,
-                                              std::shared_ptr<sched::io_home> home);
+                                              const std::shared_ptr<sched::io_home>& home);
 
   // drop: the handle is gone: closes, and frees the object when the last call has left.
   void drop() noexcept;

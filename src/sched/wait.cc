@@ -98,6 +98,7 @@ class cancellation {
 void ready(waiter& w) noexcept {
   if (!w.is_thread()) {
     auto& g = static_cast<goroutine&>(w);
+    WEFT_ASSERT(g.owner != nullptr, "who was claimed has been started");
     g.owner->make_runnable(g);
     return;
   }
