@@ -535,10 +535,22 @@ TEST(scheduler_death, an_exception_that_leaves_a_goroutine_ends_the_process_like
   return depth > 1'000'000 ? 0 : overflow(depth + 1) + frame[0];
 }
 
+// overflow_a_little: into the canary below the stack that ends at `low`, not beyond it.
+[[gnu::noinline]] int overflow_a_little(const char* low) {
+  volatile char frame[256];
+  for (volatile char& byte : frame) byte = 1;
+  if (const_cast<const char*>(frame) < low) return 0;
+  return overflow_a_little(low) + frame[0];
+}
+
 TEST(scheduler_death, a_stack_overflow_is_named) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(weft::run([] {
-                 go({.name = "deep"}, [] { overflow(0); });
+                 go({.name = "deep"}, [] {
+                   const stack::stack& own = *current_goroutine()->stack;
+                   if (own.guard != stack::guard_kind::canary) overflow(0);
+                   overflow_a_little(own.low);
+                 });
                  event never;
                  never.wait_for();
                }),

@@ -48,7 +48,9 @@ void begin(void (*before)(int) = SIG_DFL) {
 // overflow: an endless recursion on a stack of the best kind there is.
 void overflow() {
   const alternate_stack alternate;
-  allocator* a = create();
+  // Only a guard that faults has anything to describe.
+  const auto guard = chosen_guard() == guard_kind::canary ? guard_kind::mprotect : chosen_guard();
+  allocator* a = create(guard);
   const stack* s = allocate(*a, default_size);
   running = s;
   arch::test_fiber fiber(s->low, static_cast<std::size_t>(s->high - s->low),
