@@ -750,17 +750,18 @@ TEST(conn_runtime, goroutine_that_outlasts_it_sends_nothing) {
     std::atomic<int> thread{0};
   };
   // Stays: the thread ends without a word that would order its last look before our destructor.
-  static auto& s = *new shared();
+  static auto& kept = *new std::vector<std::unique_ptr<shared>>();
+  shared& s = *kept.emplace_back(std::make_unique<shared>());
   weft::run(
-      [] {
+      [&s] {
         s.pair = connect_pair();
-        go([] {
+        go([&s] {
           s.thread = ::gettid();
           while (!s.go_on) continue;  // a call of the program, as far as weft can tell
           static_cast<void>(s.pair->server.try_write(std::string_view("x")));
           s.sent = true;
         });
-        wait_until([] { return s.thread != 0; });
+        wait_until([&s] { return s.thread != 0; });
       },
       {.max_procs = 2});
   s.go_on = true;
