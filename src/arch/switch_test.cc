@@ -201,7 +201,7 @@ TEST(switch_context, a_stack_goes_on_upon_another_thread) {
   EXPECT_EQ(seen.size(), 3U);
 }
 
-// ---- exceptions ----
+// -- exceptions --
 
 struct counts_down {
   explicit counts_down(int& n) : n_(n) {}
@@ -348,7 +348,7 @@ TEST(exceptions, a_destructor_may_switch_while_an_exception_unwinds) {
   EXPECT_EQ(caught, "on its way");
 }
 
-// ---- unwinders ----
+// -- unwinders --
 
 struct walk {
   std::vector<std::uintptr_t> functions;

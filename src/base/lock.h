@@ -7,7 +7,7 @@
 // States of word_: 0 free, 1 held, 2 held and somebody sleeps.
 // I1  only the holder leaves 1 or 2 for 0.
 // I2  a sleeper has set 2 before it sleeps, and the futex refuses to sleep on any other value: no
-// unlock is missed.
+//     unlock is missed.
 //
 // Ranks: a thread takes locks only in rising rank (two of rank `channel` only in rising number of
 // the channel, which select sorts by). Debug and sanitizer builds assert it. Rejected: a ticket

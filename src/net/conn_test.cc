@@ -608,17 +608,22 @@ bool ends(const conn& c) {
   return ::poll(&one, 1, 0) == 1 && ::recv(c.native_handle(), &byte, 1, 0) == 0;
 }
 
+// leave_reading: starts `n` goroutines that wait to read from `c`, and will never end.
+void leave_reading(conn& c, int n) {
+  for (int i = 0; i < n; ++i) {
+    go([&c] {
+      std::array<char, 10> buffer;
+      static_cast<void>(c.read(buffer));
+    });
+  }
+  wait_until_parked(wait_reason::io_read, n);
+}
+
 TEST(conn_runtime, goroutines_that_never_ended_do_not_keep_a_descriptor) {
   std::optional<connected> pair;
   weft::run([&] {
     pair = connect_pair("unix");
-    for (int i = 0; i < 3; ++i) {
-      go([&] {
-        std::array<char, 10> buffer;
-        static_cast<void>(pair->server.read(buffer));
-      });
-    }
-    wait_until_parked(wait_reason::io_read, 3);
+    leave_reading(pair->server, 3);
   });
   EXPECT_FALSE(ends(pair->client));
   EXPECT_TRUE(pair->server.close().has_value());
@@ -630,13 +635,7 @@ TEST(conn_runtime, close_at_its_end_frees_what_a_woken_reader_never_left) {
   weft::run(
       [&] {
         pair = connect_pair("unix");
-        for (int i = 0; i < 2; ++i) {
-          go([&] {
-            std::array<char, 10> buffer;
-            static_cast<void>(pair->server.read(buffer));
-          });
-        }
-        wait_until_parked(wait_reason::io_read, 2);
+        leave_reading(pair->server, 2);
         EXPECT_TRUE(pair->server.close().has_value());
       },
       {.max_procs = 1});

@@ -28,13 +28,11 @@
 //
 // I1  side.busy: one call stands between enter() and leave(); it alone starts operations there.
 // I2  side.parked names a wait of that call, from before it parks until it has gone on; set only
-// while
-//     open. Whoever claims it does so under lock_.
+//     while open. Whoever claims it does so under lock_.
 // I3  closed_ is set once; then nobody enters, nobody queues, nobody parks.
 // I4  fd is open while a call is counted or not closed_.
 // I5  stranded_ is set once, when the runtime has ended; then nobody enters, queues or parks, and
-// no
-//     goroutine of it stands in a queue or a cookie.
+//     no goroutine of it stands in a queue or a cookie.
 //
 // Locks: lock_ (rank sync), inside the home's; the poller's are taken outside of it. No system call
 // under it.

@@ -31,12 +31,10 @@
 // TCP connection a transfer that moved some but not all bytes says the same: the queue ran empty,
 // or the buffer full. It does not say so
 //  - of an end, a reset or an urgent byte, which shorten a read with no edge to follow: once an
-//  event
-//    has reported one, `ended` is set and a short transfer proves nothing any more. One that was
-//    not reported yet is still to come as an edge of its own;
+//    event has reported one, `ended` is set and a short transfer proves nothing any more. One that
+//    was not reported yet is still to come as an edge of its own;
 //  - of Unix sockets (a passed descriptor ends a read early), terminals (a line does), datagrams,
-//  and
-//    of TCP with the kernel's TLS on it (a record does), which nobody here turns on.
+//    and of TCP with the kernel's TLS on it (a record does), which nobody here turns on.
 // EPOLLHUP alone does not set `ended`: a fresh TCP socket reports it before connect.
 //
 // An event carries the record's index and generation. close() raises the generation under the lock,
@@ -46,15 +44,12 @@
 // Invariants.
 // I1  `edges` changes only under the guard, and only grows.
 // I2  pending: an attempt since the last counted edge said "would wait", so what makes the
-// direction
-//     ready brings an edge that is not counted yet.
+//     direction ready brings an edge that is not counted yet.
 // I3  drained_at == edges: an attempt would say "would wait", or an edge is on its way. So this is
-// enough
-//     to wait, and not enough to tell a caller who will not wait that nothing is there
+//     enough to wait, and not enough to tell a caller who will not wait that nothing is there
 //     (trust::ask).
 // I4  A pending operation leaves exactly once: by an event, by cancel() or by close(), each of
-// which
-//     takes its cookie under the guard.
+//     which takes its cookie under the guard.
 // I5  A record is pending only while it is open.
 //
 // Locks. guard (rank descriptor) for microseconds; never a system call under it. drained_at belongs

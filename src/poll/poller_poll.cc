@@ -31,8 +31,7 @@
 // Invariants.
 // I1  A record is in armed_ exactly while it is open and one of its directions is pending.
 // I2  An entry of the array speaks for a record only if its generation still stands: a descriptor
-// that
-//     was closed meanwhile, and its number reused, finds nobody.
+//     that was closed meanwhile, and its number reused, finds nobody.
 // I3  As the contract: a pending operation leaves exactly once, under lock_.
 //
 // Locks. lock_ (rank poller) guards slots, generations and the list. No system call and no

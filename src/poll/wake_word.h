@@ -18,13 +18,11 @@
 //
 // I1  Only the one thread that waits sets and clears `sleeping`.
 // I2  ask() is a read-modify-write also where it changes nothing. So it either comes before sleep()
-// or
-//     awake() in the word's order, and then what its caller wrote before is visible after it; or it
-//     comes behind, and then it finds idle and the next sleep() is refused. With a plain load a
+//     or awake() in the word's order, and then what its caller wrote before is visible after it; or
+//     it comes behind, and then it finds idle and the next sleep() is refused. With a plain load a
 //     store buffer could hide a request from a sleeper who has just looked.
 // I3  rouse() may look only, because its caller and the sleeper meet in a lock: the sleeper reads
-// what
-//     it waits for under the lock after sleep(), the caller changes it under the lock before
+//     what it waits for under the lock after sleep(), the caller changes it under the lock before
 //     rouse().
 //
 // Rejected: a flag that ask() sets and the reader of the interrupt clears: each wake-up without a

@@ -6,7 +6,7 @@
 //
 // I1  fired_ goes from false to true once; code_ is written before and never changes afterwards.
 // I2  A node is in waiters_ only while its wait is open or its frame is about to take it out; both
-// under lock_.
+//     under lock_.
 
 #include <cstdint>
 #include <system_error>

@@ -9,9 +9,11 @@
 // starts on the same stack, without a switch.
 //
 // I1  Between two switches a machine runs one goroutine; machine::current names it; on the home
-// stack it is null. I2  Whoever switches away sets the deferred action first; whoever arrives runs
-// it first (finish_switch). I3  The C++ runtime's exception globals belong to the goroutine: saved
-// at leaving, restored at arriving.
+//     stack it is null.
+// I2  Whoever switches away sets the deferred action first; whoever arrives runs it first
+//     (finish_switch).
+// I3  The C++ runtime's exception globals belong to the goroutine: saved at leaving, restored at
+//     arriving.
 
 #include <cstdio>
 
@@ -23,10 +25,10 @@
 namespace weft::sched {
 namespace {
 
-constexpr std::uint32_t fair_every =
-    61;  // Go's number: prime, so that it meets no period of the program
-constexpr std::uint32_t timers_every =
-    16;  // dispatches between two looks at the clock while timers are armed
+// fair_every: Go's number: prime, so that it meets no period of the program.
+constexpr std::uint32_t fair_every = 61;
+// timers_every: dispatches between two looks at the clock while timers are armed.
+constexpr std::uint32_t timers_every = 16;
 // young_budget: dispatches from young until the rest of it lets the roots go first.
 constexpr std::uint32_t young_budget = 64;
 

@@ -5,11 +5,11 @@
 // even sequence per machine.
 //
 // I1  A machine's sequence is odd exactly while it runs runtime code; gates do not nest (asserted
-// by the parity). I2  revoked is read after the sequence became odd. The one who revokes sets it,
-// makes the barrier, then reads the sequence:
-//     either it sees "inside", or the machine sees "revoked". The machine's side of the barrier is
-//     free where membarrier(2) exists (asymmetric.h), an atomic exchange elsewhere and under
-//     ThreadSanitizer.
+//     by the parity).
+// I2  revoked is read after the sequence became odd. The one who revokes sets it, makes the
+//     barrier, then reads the sequence: either it sees "inside", or the machine sees "revoked". The
+//     machine's side of the barrier is free where membarrier(2) exists (asymmetric.h), an atomic
+//     exchange elsewhere and under ThreadSanitizer.
 //
 // A goroutine may leave on another machine than it entered on. Plain threads pass through. A throw
 // happens after leaving.
@@ -21,6 +21,10 @@ namespace weft::sched {
 class [[nodiscard]] gate {
  public:
   gate() noexcept : gate(current_machine()) {}
+  // gate(here): for who has asked for the current machine already.
+  explicit gate(machine* here) noexcept : inside_(here != nullptr) {
+    if (inside_) enter_runtime(*here);
+  }
   ~gate() {
     if (inside_) leave_runtime(*current_machine());
   }
@@ -29,10 +33,6 @@ class [[nodiscard]] gate {
 
   // of_goroutine: false for a plain thread.
   [[nodiscard]] bool of_goroutine() const noexcept { return inside_; }
-
-  explicit gate(machine* here) noexcept : inside_(here != nullptr) {
-    if (inside_) enter_runtime(*here);
-  }
 
  private:
   const bool inside_;

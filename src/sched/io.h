@@ -79,7 +79,7 @@ class io_home {
   [[nodiscard]] bool enlist(tenant& t) noexcept;
   void delist(tenant& t) noexcept;
 
-  // -- of the scheduler
+  // -- of the scheduler --
   // close_doors: the runtime is about to end: nobody begins a visit any more.
   void close_doors() noexcept;
   // end: it has ended; `all_in` if no machine is out.

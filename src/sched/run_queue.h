@@ -5,17 +5,15 @@
 // outside runs first in, first out.
 //
 //   young  a bounded deque (Chase and Lev, SPAA 2005): the owner pushes and pops at the bottom
-//   (newest), thieves and the
-//          owner in a fair mood take at the top (oldest).
+//          (newest), thieves and the owner in a fair mood take at the top (oldest).
 //   roots  a bounded ring: the owner pushes at the tail, everybody takes at the head. First in,
-//   first out.
+//          first out.
 //
 // I1  Only the thread that owns the processor pushes, and only it takes from the bottom of young.
 // I2  An item is taken once: top and head move by compare-exchange only; the owner takes the last
-// item of young by
-//     compare-exchange too.
+//     item of young by compare-exchange too.
 // I3  bottom - top and tail - head are within [0, capacity]; a slot is rewritten only after its
-// index has been taken.
+//     index has been taken.
 //
 // The bottom of young is written with seq_cst, as Le and others (PPoPP 2013) show it must be
 // ordered with the read of top; we use a seq_cst store (an exchange on x86) where they use a fence,

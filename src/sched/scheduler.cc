@@ -66,8 +66,7 @@ constexpr int single_item_pause = 200;
 
 }  // namespace
 
-// -- queues
-// -----------------------------------------------------------------------------------------------------------
+// -- queues --
 
 // queue_here: a goroutine that is runnable and belongs to this machine's flow of work.
 void scheduler::queue_here(machine& m, goroutine& g) noexcept {
@@ -168,8 +167,7 @@ bool scheduler::work_visible() const noexcept {
                      [](const auto& p) { return p->young.size() > 0 || p->roots.size() > 0; });
 }
 
-// -- processors and machines
-// ----------------------------------------------------------------------------------------------
+// -- processors and machines --
 
 processor* scheduler::take_idle_processor() noexcept {
   if (idle_count_.load(base::seq_cst) == 0) return nullptr;
@@ -282,8 +280,7 @@ void scheduler::take_handed(machine& m) noexcept {
   m.spinning = std::exchange(m.handed_spinning, false);
 }
 
-// -- looking for work
-// -----------------------------------------------------------------------------------------------------
+// -- looking for work --
 
 void scheduler::machine_loop(machine& m) noexcept {
   while (goroutine* g = find_runnable(m)) {

@@ -64,23 +64,20 @@ class scheduler {
   // leave_behind: gives this object up, machines out and all: what they may touch stays for ever.
   void leave_behind() noexcept;
 
-  // -- spawning (spawn.cc)
-  // --------------------------------------------------------------------------------------------
+  // -- spawning (spawn.cc) --
   // make: a record for a new goroutine of this scheduler; the caller puts the closure in and calls
   // start.
   [[nodiscard]] goroutine* make(const spawn_request& request);
   void start(goroutine& g) noexcept;
 
-  // -- of the current goroutine, inside the gate
-  // ----------------------------------------------------------------------
+  // -- of the current goroutine, inside the gate --
   static void park_current(machine& m) noexcept;
   static void yield_current(machine& m) noexcept;
   static void give_way_current(machine& m) noexcept;
   static void begin_blocking(machine& m) noexcept;
   static void end_blocking(machine& m) noexcept;
 
-  // -- anybody
-  // --------------------------------------------------------------------------------------------------------
+  // -- anybody --
   // make_runnable: queues a goroutine that was claimed parked; wakes a processor if one idles.
   void make_runnable(goroutine& g) noexcept;
   // arm_timer: arms `t` and sees to it that somebody wakes in time.

@@ -462,42 +462,31 @@ TEST(scheduler, two_runtimes_wake_each_others_goroutines) {
   two.join();
 }
 
+// a_crowd_comes_and_goes: all wait at the same time, and all are woken.
+void a_crowd_comes_and_goes(int n) {
+  event leave;
+  countdown arrived(n);
+  countdown done(n);
+  for (int i = 0; i < n; ++i) {
+    go([&] {
+      arrived.arrive();
+      leave.wait_for();
+      done.arrive();
+    });
+  }
+  arrived.wait_for();
+  leave.set();
+  done.wait_for();
+}
+
 TEST(scheduler, many_parked_goroutines_are_all_woken) {
-  const int n = arch::sanitizer::present ? 5'000 : 1'000'000;
-  weft::run([&] {
-    event leave;
-    countdown arrived(n);
-    countdown done(n);
-    for (int i = 0; i < n; ++i) {
-      go([&] {
-        arrived.arrive();
-        leave.wait_for();
-        done.arrive();
-      });
-    }
-    arrived.wait_for();
-    leave.set();
-    done.wait_for();
-  });
+  weft::run([] { a_crowd_comes_and_goes(arch::sanitizer::present ? 5'000 : 1'000'000); });
 }
 
 TEST(scheduler, an_idle_runtime_gives_the_pages_of_stacks_it_no_longer_needs_back) {
-  constexpr int n = 3'000;
   weft::run([] {
     const auto surplus = [] { return stack::statistics_of(current_scheduler()->stacks()).surplus; };
-    event leave;
-    countdown arrived(n);
-    countdown done(n);
-    for (int i = 0; i < n; ++i) {
-      go([&] {
-        arrived.arrive();
-        leave.wait_for();
-        done.arrive();
-      });
-    }
-    arrived.wait_for();
-    leave.set();
-    done.wait_for();
+    a_crowd_comes_and_goes(3'000);
     while (surplus() == 0) yield();
     event never;
     while (surplus() != 0) never.wait_for({.deadline_ns = now_ns() + 50'000'000});

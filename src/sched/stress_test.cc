@@ -94,7 +94,7 @@ class stress : public testing::TestWithParam<unsigned> {
 };
 INSTANTIATE_TEST_SUITE_P(sched, stress, testing::Values(1U, 2U, 4U, 8U));
 
-// -- blocking ------------------------------------------------------------------------------------
+// -- blocking --
 
 TEST_P(stress, nested_blocking_keeps_the_processor_away_until_the_outermost_ends) {
   run([&] {
@@ -187,8 +187,7 @@ TEST_P(stress, timers_and_blocking_take_turns_in_watching) {
   });
 }
 
-// -- the end of a runtime
-// ---------------------------------------------------------------------------
+// -- the end of a runtime --
 
 TEST_P(stress, a_thread_that_wakes_main_outlives_its_runtime) {
   const int n = rounds(400);
@@ -276,7 +275,7 @@ TEST_P(stress, a_list_of_goroutines_may_meet_the_end_of_their_runtime) {
   testing::internal::GetCapturedStderr();
 }
 
-// -- counting and verdicts ------------------------------------------------------------------------
+// -- counting and verdicts --
 
 TEST_P(stress, goroutine_count_never_misses_who_lives) {
   run([&] {
@@ -324,7 +323,7 @@ TEST_P(stress, who_blocks_and_sleeps_in_turn_is_no_deadlock) {
   });
 }
 
-// -- starvation -----------------------------------------------------------------------------------
+// -- starvation --
 
 TEST_P(stress, a_ring_that_keeps_waking_itself_starves_nobody) {
   run([&] {

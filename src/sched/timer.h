@@ -11,9 +11,8 @@
 // I1  index_ is the timer's place in home_'s heap, or none; both change under home_->lock_ only.
 // I2  stop() returning true means: it was pending, and will not fire.
 // I3  earliest_ is the heap's first deadline, or none_due; it is stored with seq_cst after every
-// change of it, before
-//     the one who arms looks whether a sleeper must be woken (the sleeper stores its wake-up time,
-//     then reads earliest_).
+//     change of it, before the one who arms looks whether a sleeper must be woken (the sleeper
+//     stores its wake-up time, then reads earliest_).
 
 #include <cstddef>
 #include <cstdint>

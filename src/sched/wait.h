@@ -2,12 +2,11 @@
 
 // wait: the one way to wait. {reason, object, deadline, cancel} in; the token that decided out.
 //
-//   gate inside;                                   // goroutines: enter the runtime (gate.h); a
-//   plain thread passes through wait w(wait_reason::chan_receive, &channel);   // begins: a fresh
-//   ticket
-//   ... lock the queue; if ready: w.give_up() and go on without waiting; else enqueue {w.who(),
-//   w.at()}; unlock ... token by = w.park(limits);                     // leaves the processor
-//   until somebody claims the ticket
+//   gate inside;                                  // enter the runtime (gate.h)
+//   wait w(wait_reason::chan_receive, &channel);  // begins: a fresh ticket
+//   ... lock the queue; if ready: w.give_up() and go on without waiting;
+//       else enqueue {w.who(), w.at()}; unlock ...
+//   token by = w.park(limits);                    // until somebody claims the ticket
 //   ... lock the queue; take our node out if it is still in; unlock ...
 //
 // Whoever ends the wait: under its lock, wake_list::claim(who, ticket, token), dequeue the node,

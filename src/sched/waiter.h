@@ -19,16 +19,16 @@
 // armed    the waiter still runs, but its wait can be decided already: its nodes stand in queues.
 // parked   its state is saved; whoever claims it from here owes it a ready().
 // claimed  decided; `token` says by what. From armed: the waiter sees it before or while it parks
-// and goes on by itself.
+//          and goes on by itself.
 //
 // I1  A ticket names one wait and never repeats for a waiter; a claim with another ticket loses.
 // I2  Of all claims with one ticket exactly one wins (it is a compare-exchange from armed or
-// parked). I3  Only the waiter itself moves running -> armed, armed -> parked, claimed -> running,
-// so these need no exchange except
-//     armed -> parked, which races with claims.
+//     parked).
+// I3  Only the waiter itself moves running -> armed, armed -> parked, claimed -> running, so these
+//     need no exchange except armed -> parked, which races with claims.
 // I4  The scan bit is set only on parked, by one dump at a time; claims wait while it is set.
 // I5  Records of waiters are type-stable: a stale pointer with an old ticket reaches a record, and
-// loses (I1).
+//     loses (I1).
 //
 // Rejected. Holding the queue's lock over the switch (Go's way for channels): select would hold
 // several, and timers and contexts have other locks. A separate "selectDone" word beside the state:
@@ -70,8 +70,7 @@ class waiter {
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 
-  // -- transitions of the waiter itself (or of the scheduler for it)
-  // --------------------------------------------------
+  // -- transitions of the waiter itself (or of the scheduler for it) --
 
   void to_runnable() noexcept {
     assert_phase(phase::idle, "only an idle record becomes runnable");
@@ -144,8 +143,7 @@ class waiter {
                                          base::acquire);
   }
 
-  // -- the other side
-  // -------------------------------------------------------------------------------------------------
+  // -- the other side --
 
   // claim: decides the wait `t` with `by`, if it is still open.
   claim_outcome claim(ticket t, token by) noexcept {

@@ -14,18 +14,15 @@
 // Guards. 64 KiB, so that a frame must be large, and compiled without -fstack-clash-protection, to
 // jump over one. Three kinds, the weaker where the stronger is not to be had, each slot for itself:
 // - install: costs no mapping. A kernel that does not know it says so, but an emulator may answer 0
-// and
-//   do nothing, so the process tries it once and believes only an access that fails.
+//   and do nothing, so the process tries it once and believes only an access that fails.
 // - mprotect: every guard splits the slab's mapping, two mappings a stack. vm.max_map_count bounds
-// them
-//   for the process, and a process that has spent them all cannot even free memory; so we take half
-//   of what is left when the first one is placed, and never change a protection afterwards: giving
-//   a stack back must not be able to fail.
+//   them for the process, and a process that has spent them all cannot even free memory; so we take
+//   half of what is left when the first one is placed, and never change a protection afterwards:
+//   giving a stack back must not be able to fail.
 // - canary: the slot keeps its 64 KiB as a ditch, whose uppermost 256 bytes must stay zero. Zero
-// and not
-//   a pattern, because an untouched page reads as zero from the kernel's one shared zero page:
-//   checking a million stacks costs no memory and stays in the cache, and giving pages back does
-//   not break it.
+//   and not a pattern, because an untouched page reads as zero from the kernel's one shared zero
+//   page: checking a million stacks costs no memory and stays in the cache, and giving pages back
+//   does not break it.
 //
 // Caches. The scheduler keeps a few stacks per processor; what it returns comes here, under one
 // lock, to a list per size, newest first because its pages are the warmest. Stacks whose pages are

@@ -259,8 +259,7 @@ std::size_t channel_core::size() const noexcept {
   return count_;
 }
 
-// -- the clock
-// -----------------------------------------------------------------------------------------
+// -- the clock --
 
 // take_tick: the time at which it was due. Ticks that nobody took are dropped.
 outcome channel_core::take_tick(void* slot) noexcept {

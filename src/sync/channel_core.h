@@ -18,10 +18,9 @@
 // I4  look_ says what take() and put() would say, as of the last critical section; its upper bits
 //     count the changes. It is written under lock_ only.
 // I5  Either side of a match may hold the last handle, and may be the first to go on and drop it.
-// So
-//     who parks counts a reference meanwhile (`kept`), which is given back outside the gate, since
-//     the elements that are left may be destroyed by it; and returns only after its server has let
-//     the lock go (base::lock::pass).
+//     So who parks counts a reference meanwhile (`kept`), which is given back outside the gate,
+//     since the elements that are left may be destroyed by it; and returns only after its server
+//     has let the lock go (base::lock::pass).
 // I6  A channel with a clock (time.h) has no ring and no senders: take() looks at due_ns_, and who
 //     waits wakes at due_ns_ by its own deadline. So a ticker that nobody listens to costs nothing,
 //     needs no runtime, and cannot hand out a stale tick.
@@ -91,8 +90,7 @@ class channel_core {
     if (references_.fetch_sub(1, base::acq_rel) == 1) delete this;
   }
 
-  // -- whole operations; inside the gate
-  // -------------------------------------------------------------
+  // -- whole operations; inside the gate --
 
   // of_goroutine: false for a plain thread. k: outlives the gate (I5).
   [[nodiscard]] outcome recv(void* slot, const sched::limits& l, bool of_goroutine,
@@ -110,8 +108,7 @@ class channel_core {
   // running.
   bool set_clock(std::int64_t due_ns, std::int64_t period_ns) noexcept;
 
-  // -- parts of them, for select
-  // ----------------------------------------------------------------------
+  // -- parts of them, for select --
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] base::lock& lock() noexcept { return lock_; }

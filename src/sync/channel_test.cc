@@ -808,7 +808,7 @@ TEST_P(channel_stress, cancels_that_race_with_sends_lose_nothing) {
 
 INSTANTIATE_TEST_SUITE_P(of_capacity, channel_stress, ::testing::Values(0, 1, 7));
 
-// -- exceptions -----------------------------------------------------------------------------------
+// -- exceptions --
 
 TEST(channel, a_goroutine_may_park_inside_a_catch) {
   in_weft([] {

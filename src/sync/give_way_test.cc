@@ -88,37 +88,30 @@ void on_one_processor(F&& f) {
 
 class give_way : public testing::TestWithParam<greedy> {};
 
-TEST_P(give_way, to_whoever_is_ready) {
+// ends_beside: one processor runs `f` to its end beside a goroutine that never stops operating.
+template <class F>
+void ends_beside(const greedy& operating, F&& f) {
   std::atomic<bool> stop{false};
   on_one_processor([&] {
-    go([&] { stop = true; });
-    const auto operation = GetParam().make();
+    go([&] {
+      f();
+      stop = true;
+    });
+    const auto operation = operating.make();
     while (!stop) operation();
   });
+}
+
+TEST_P(give_way, to_whoever_is_ready) {
+  ends_beside(GetParam(), [] {});
 }
 
 TEST_P(give_way, to_timers) {
-  std::atomic<bool> stop{false};
-  on_one_processor([&] {
-    go([&] {
-      static_cast<void>(sleep_for(1ms));
-      stop = true;
-    });
-    const auto operation = GetParam().make();
-    while (!stop) operation();
-  });
+  ends_beside(GetParam(), [] { static_cast<void>(sleep_for(1ms)); });
 }
 
 TEST_P(give_way, to_those_inside_blocking) {
-  std::atomic<bool> stop{false};
-  on_one_processor([&] {
-    go([&] {
-      blocking([] {});
-      stop = true;
-    });
-    const auto operation = GetParam().make();
-    while (!stop) operation();
-  });
+  ends_beside(GetParam(), [] { blocking([] {}); });
 }
 
 INSTANTIATE_TEST_SUITE_P(of, give_way, testing::ValuesIn(operations),

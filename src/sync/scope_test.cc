@@ -113,11 +113,13 @@ TEST(scope, join_rethrows_once) {
 
 TEST(scope, a_join_that_its_limit_ends_throws_nothing) {
   in_weft([] {
+    channel<int> leave(0);
     scope s;
     s.go([&] { static_cast<void>(s.context().wait()); });
     s.go([] { throw mine("later"); });
-    s.go([] { static_cast<void>(sleep_for(50ms)); });
+    s.go([&] { static_cast<void>(leave.recv()); });
     EXPECT_EQ(s.join(1ms).error(), errc::timeout);
+    leave.close();
     EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join(1h)); }), "later");
     EXPECT_TRUE(s.join(1h));
   });

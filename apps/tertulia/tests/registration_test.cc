@@ -1,9 +1,5 @@
 // CAP NICK PASS PING PONG QUIT USER, and what may be said before registration.
 
-#include <stdexcept>
-#include <stop_token>
-#include <thread>
-
 #include "tests/fixture.h"
 
 namespace tertulia::testing {
@@ -168,15 +164,7 @@ TEST(registration_time, ends_also_for_one_who_never_stops_sending) {
   temp_folder folder;
   server_process server(folder.path(), "limits.registration_timeout_s = 1\n");
   test_client c(server.port());
-  const std::jthread talker([&](const std::stop_token& stop) {
-    std::string burst;
-    for (int i = 0; i < 500; ++i) burst += "PONG x\r\n";
-    try {
-      while (!stop.stop_requested()) c.send_raw(burst);
-    } catch (const std::runtime_error&) {
-      return;  // the server closed the connection
-    }
-  });
+  const auto talker = never_stops_sending(c, "PONG x\r\n");
   server.wait_for_log("reason=\"Registration timeout\"");
 }
 

@@ -3,9 +3,6 @@
 #include <signal.h>
 
 #include <fstream>
-#include <stdexcept>
-#include <stop_token>
-#include <thread>
 
 #include "tests/fixture.h"
 
@@ -113,16 +110,8 @@ TEST(signals, a_client_that_never_stops_talking_does_not_hold_up_the_end) {
   server_process server(folder.path());
   test_client c(server.port(), "ana");
   static_cast<void>(c.ask("JOIN #c,#d"));
-  const std::jthread talker([&](const std::stop_token& stop) {
-    // Line by line to another channel: each waits for its commit, and more is there before it came.
-    std::string burst;
-    for (int i = 0; i < 500; ++i) burst += "PRIVMSG #c :x\r\nPRIVMSG #d :x\r\n";
-    try {
-      while (!stop.stop_requested()) c.send_raw(burst);
-    } catch (const std::runtime_error&) {
-      return;  // the server closed the connection
-    }
-  });
+  // Line by line to another channel: each waits for its commit, and more is there before it came.
+  const auto talker = never_stops_sending(c, "PRIVMSG #c :x\r\nPRIVMSG #d :x\r\n");
   test_client bystander(server.port(), "bob");
   static_cast<void>(bystander.ask("JOIN #d"));
   bystander.expect(" PRIVMSG #d :x");

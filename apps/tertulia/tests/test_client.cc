@@ -8,6 +8,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 namespace tertulia::testing {
@@ -130,6 +131,18 @@ lines test_client::rest() {
     while (take_line(line)) out.push_back(line);
   } while (fill());
   return out;
+}
+
+std::jthread never_stops_sending(test_client& c, std::string_view text) {
+  std::string burst;
+  for (int i = 0; i < 500; ++i) burst += text;
+  return std::jthread([&c, burst](const std::stop_token& stop) {
+    try {
+      while (!stop.stop_requested()) c.send_raw(burst);
+    } catch (const std::runtime_error&) {
+      return;  // the server closed the connection
+    }
+  });
 }
 
 std::string without_tags(std::string_view line) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace tertulia::testing {
@@ -52,6 +53,10 @@ class test_client {
   std::string buffer_;
   std::string transcript_;
 };
+
+// never_stops_sending: sends `text` over and over until the server closes the connection, or the
+// thread is asked to stop.
+[[nodiscard]] std::jthread never_stops_sending(test_client& c, std::string_view text);
 
 // without_tags: a line without what stands before the space, if it begins with '@'.
 [[nodiscard]] std::string without_tags(std::string_view line);
