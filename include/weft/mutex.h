@@ -53,7 +53,7 @@ class mutex {
   void unlock() noexcept;
 
  private:
-  alignas(8) std::byte core_[32] = {};
+  alignas(8) std::byte core_[16] = {};
 };
 
 }  // namespace weft

@@ -44,7 +44,7 @@ class once {
   result<bool> begin(const limit& l) noexcept;
   void end() noexcept;
 
-  alignas(8) std::byte core_[32] = {};
+  alignas(8) std::byte core_[16] = {};
 };
 
 }  // namespace weft

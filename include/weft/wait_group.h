@@ -77,7 +77,7 @@ class wait_group {
     void operator()() noexcept { std::invoke(std::move(f)); }
   };
 
-  alignas(8) std::byte core_[32] = {};
+  alignas(8) std::byte core_[24] = {};
 };
 
 }  // namespace weft

@@ -21,11 +21,11 @@
 namespace weft::base {
 
 // rank: the order in which locks nest, outermost first.
-enum class rank : std::int8_t {
-  scope = -3,
+enum class rank : std::uint8_t {
+  scope,
   context,
   channel,
-  sync = 0,    // mutex, wait_group, once: their wait queues, which begin as memory of zeros
+  sync,        // mutex, wait_group, once: their wait queues
   cancel,      // a cancel source's list of waiters
   descriptor,  // the poller's record of a descriptor
   poller,
@@ -37,67 +37,81 @@ enum class rank : std::int8_t {
   leaf,
 };
 
-class lock {
+// plain_lock: what locks of all ranks share. Memory of zeros is a free one.
+class plain_lock {
  public:
-  explicit constexpr lock(rank r) noexcept : rank_(r) {}
-  lock(const lock&) = delete;
-  lock& operator=(const lock&) = delete;
+  constexpr plain_lock() noexcept = default;
+  plain_lock(const plain_lock&) = delete;
+  plain_lock& operator=(const plain_lock&) = delete;
 
-  void acquire() noexcept {
+ protected:
+  [[nodiscard]] bool take() noexcept {
     std::uint32_t free = 0;
-    // acquire: sees all that the last holder wrote; pairs with the exchange in release().
-    if (!word_.compare_exchange_strong(free, 1, base::acquire, relaxed)) acquire_slow();
-    note_acquired();
+    // acquire: sees all that the last holder wrote; pairs with the exchange in let_go().
+    return word_.compare_exchange_strong(free, 1, base::acquire, relaxed);
+  }
+  void take_slow() noexcept;
+  void let_go() noexcept {
+    // release: publishes the critical section; pairs with the acquiring compare-exchange.
+    if (word_.exchange(0, base::release) == 2) wake_one();
+  }
+  [[nodiscard]] bool is_free() const noexcept {
+    // acquire: what the last holder did in there is over; pairs with the exchange in let_go().
+    return word_.load(base::acquire) == 0;
+  }
+#if defined(WEFT_CHECK_RANKS)
+  static void note_acquired(rank r) noexcept;
+  static void note_released(rank r) noexcept;
+#else
+  static void note_acquired(rank) noexcept {}
+  static void note_released(rank) noexcept {}
+#endif
+
+ private:
+  void wake_one() noexcept;
+
+  atomic<std::uint32_t> word_{0};
+};
+
+template <rank R>
+class lock : public plain_lock {
+ public:
+  void acquire() noexcept {
+    if (!take()) take_slow();
+    note_acquired(R);
   }
 
   [[nodiscard]] bool try_acquire() noexcept {
-    std::uint32_t free = 0;
-    // acquire: as in acquire().
-    if (!word_.compare_exchange_strong(free, 1, base::acquire, relaxed)) return false;
-    note_acquired();
+    if (!take()) return false;
+    note_acquired(R);
     return true;
+  }
+
+  void release() noexcept {
+    note_released(R);
+    let_go();
   }
 
   // pass: returns when whoever holds it now has let it go. For who was woken from inside a critical
   // section, and may destroy the object when it returns.
   void pass() noexcept {
-    // acquire: what the holder did in there is over; pairs with the exchange in release().
-    if (word_.load(base::acquire) == 0) return;
+    if (is_free()) return;
     acquire();
     release();
   }
-
-  void release() noexcept {
-    note_released();
-    // release: publishes the critical section; pairs with the acquiring compare-exchange.
-    if (word_.exchange(0, base::release) == 2) wake_one();
-  }
-
- private:
-  void acquire_slow() noexcept;
-  void wake_one() noexcept;
-#if defined(WEFT_CHECK_RANKS)
-  void note_acquired() noexcept;
-  void note_released() noexcept;
-#else
-  void note_acquired() noexcept {}
-  void note_released() noexcept {}
-#endif
-
-  atomic<std::uint32_t> word_{0};
-  [[maybe_unused]] const rank rank_;  // read where ranks are checked
 };
 
 // locked: holds a lock for a block.
+template <rank R>
 class [[nodiscard]] locked {
  public:
-  explicit locked(lock& l) noexcept : lock_(l) { lock_.acquire(); }
+  explicit locked(lock<R>& l) noexcept : lock_(l) { lock_.acquire(); }
   ~locked() { lock_.release(); }
   locked(const locked&) = delete;
   locked& operator=(const locked&) = delete;
 
  private:
-  lock& lock_;
+  lock<R>& lock_;
 };
 
 }  // namespace weft::base

@@ -16,7 +16,7 @@ using weft::base::rank;
 TEST(lock, excludes_threads_and_publishes_what_was_written) {
   constexpr int thread_count = 4;
   constexpr int rounds = 20'000;
-  lock guard(rank::leaf);
+  lock<rank::leaf> guard;
   long counter = 0;  // guarded by `guard`
   std::vector<std::thread> threads;
   for (int t = 0; t < thread_count; ++t) {
@@ -35,7 +35,7 @@ TEST(lock, sleepers_are_woken_one_after_the_other) {
   // The holder leaves only when every other thread is about to take the lock, so that they go
   // through the sleeping path; a missed wake-up would hang the test.
   constexpr std::uint32_t thread_count = 8;
-  lock guard(rank::leaf);
+  lock<rank::leaf> guard;
   weft::base::atomic<std::uint32_t> arrived{0};
   int entered = 0;  // guarded by `guard`
   std::vector<std::thread> threads;
@@ -57,7 +57,7 @@ TEST(lock, sleepers_are_woken_one_after_the_other) {
 }
 
 TEST(lock, try_acquire_fails_while_held_and_never_waits) {
-  lock guard(rank::leaf);
+  lock<rank::leaf> guard;
   ASSERT_TRUE(guard.try_acquire());
   bool second = true;
   std::thread([&] { second = guard.try_acquire(); }).join();
@@ -68,7 +68,9 @@ TEST(lock, try_acquire_fails_while_held_and_never_waits) {
 }
 
 TEST(lock, ranks_that_rise_are_allowed_and_released_in_any_order) {
-  lock outer(rank::channel), peer(rank::channel), inner(rank::leaf);
+  lock<rank::channel> outer;
+  lock<rank::channel> peer;
+  lock<rank::leaf> inner;
   outer.acquire();
   peer.acquire();
   inner.acquire();
@@ -82,7 +84,9 @@ TEST(lock, ranks_that_rise_are_allowed_and_released_in_any_order) {
 #if defined(WEFT_CHECK_RANKS)
 TEST(lock_death_test, falling_rank_asserts) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  lock outer(rank::scope), inner(rank::leaf), twin(rank::leaf);
+  lock<rank::scope> outer;
+  lock<rank::leaf> inner;
+  lock<rank::leaf> twin;
   inner.acquire();
   EXPECT_DEATH(outer.acquire(), "out of rank");
   EXPECT_DEATH(twin.acquire(), "out of rank");
@@ -91,7 +95,7 @@ TEST(lock_death_test, falling_rank_asserts) {
 
 TEST(lock_death_test, releasing_what_one_does_not_hold_asserts) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  lock guard(rank::leaf);
+  lock<rank::leaf> guard;
   EXPECT_DEATH(guard.release(), "does not hold");
 }
 #endif

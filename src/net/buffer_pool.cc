@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kept_max = 64;  // a megabyte
 
 struct pool {
-  base::lock lock{base::rank::leaf};
+  base::lock<base::rank::leaf> lock;
   std::array<char*, kept_max> kept{};  // guarded by lock
   std::size_t count = 0;               // guarded by lock
 };

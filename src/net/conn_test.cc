@@ -609,8 +609,8 @@ bool ends(const conn& c) {
 }
 
 // leave_reading: starts `n` goroutines that wait to read from `c`, and will never end.
-void leave_reading(conn& c, int n) {
-  for (int i = 0; i < n; ++i) {
+void leave_reading(conn& c, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
     go([&c] {
       std::array<char, 10> buffer;
       static_cast<void>(c.read(buffer));

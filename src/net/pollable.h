@@ -176,7 +176,7 @@ class pollable final : public sched::tenant {
   const std::shared_ptr<sched::io_home> home_;
   poll::descriptor* const record_;
 
-  base::lock lock_{base::rank::sync};
+  base::lock<base::rank::sync> lock_;
   std::array<side, 2> sides_;  // guarded by lock_
   bool closed_ = false;        // guarded by lock_
   bool stranded_ = false;      // guarded by lock_: the runtime has ended

@@ -52,7 +52,7 @@ struct lookup final : sched::tenant {
   const std::string service;
   const int family;
 
-  base::lock lock{base::rank::sync};
+  base::lock<base::rank::sync> lock;
   bool done = false;           // guarded by lock
   bool abandoned = false;      // guarded by lock: nobody will do it
   poll::cookie asker;          // guarded by lock: whoever waits, while it does

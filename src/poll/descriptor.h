@@ -33,7 +33,7 @@ struct descriptor : base::list_node {
   fd_kind kind = fd_kind::other;
   std::uint32_t index = 0;  // constant for ever
 
-  base::lock guard{base::rank::descriptor};
+  base::lock<base::rank::descriptor> guard;
   std::uint32_t generation = 0;     // guarded; grows with every close
   std::array<slot, 2> slots;        // by direction
   base::atomic<bool> open{false};   // written guarded
@@ -75,7 +75,7 @@ class descriptor_pool {
 
   [[nodiscard]] bool grow() noexcept;
 
-  base::lock lock_{base::rank::poller};
+  base::lock<base::rank::poller> lock_;
   descriptor* free_ = nullptr;  // guarded by lock_
   std::size_t slab_count_ = 0;  // guarded by lock_
   // Owned arrays; each is set once, under lock_, before an index into it is given away.

@@ -98,7 +98,7 @@ class poll_poller final : public poller {
   wake_word wake_;
   base::atomic<std::size_t> pending_{0};
 
-  base::lock lock_{base::rank::poller};
+  base::lock<base::rank::poller> lock_;
   base::list<descriptor> armed_;  // guarded by lock_
   std::size_t armed_count_ = 0;   // guarded by lock_
 

@@ -81,7 +81,7 @@ class cancel_source {
  private:
   base::atomic<std::uint32_t> references_{1};
   base::atomic<bool> fired_{false};
-  base::lock lock_{base::rank::cancel};
+  base::lock<base::rank::cancel> lock_;
   base::list<cancel_node> waiters_;  // guarded by lock_
   std::error_code code_;             // guarded by lock_ until fired
 };

@@ -11,9 +11,10 @@
 //     machine's side of the barrier is free where membarrier(2) exists (asymmetric.h), an atomic
 //     exchange elsewhere and under ThreadSanitizer.
 //
-// A goroutine may leave on another machine than it entered on. Plain threads pass through. A throw
-// happens after leaving.
+// A goroutine may leave on another machine than it entered on, which its record knows. Plain threads
+// pass through. A throw happens after leaving.
 
+#include "sched/goroutine.h"
 #include "sched/machine.h"
 
 namespace weft::sched {
@@ -22,20 +23,20 @@ class [[nodiscard]] gate {
  public:
   gate() noexcept : gate(current_machine()) {}
   // gate(here): for who has asked for the current machine already.
-  explicit gate(machine* here) noexcept : inside_(here != nullptr) {
-    if (inside_) enter_runtime(*here);
+  explicit gate(machine* here) noexcept : caller_(here != nullptr ? here->current : nullptr) {
+    if (here != nullptr) enter_runtime(*here);
   }
   ~gate() {
-    if (inside_) leave_runtime(*current_machine());
+    if (caller_ != nullptr) leave_runtime(*caller_->last_machine);
   }
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;
 
-  // of_goroutine: false for a plain thread.
-  [[nodiscard]] bool of_goroutine() const noexcept { return inside_; }
+  // caller: null for a plain thread.
+  [[nodiscard]] goroutine* caller() const noexcept { return caller_; }
 
  private:
-  const bool inside_;
+  goroutine* const caller_;
 };
 
 // waiting_gate: of operations that may wait. Whoever goes on for long without ever having to gives
@@ -44,18 +45,18 @@ class [[nodiscard]] gate {
 class [[nodiscard]] waiting_gate : public gate {
  public:
   // weight: what the operation costs, in operations that make no system call.
-  explicit waiting_gate(std::uint32_t weight = 1) noexcept : gate() {
-    if (of_goroutine()) count(*current_machine(), weight);
-  }
+  explicit waiting_gate(std::uint32_t weight = 1) noexcept
+      : waiting_gate(current_machine(), weight) {}
 
   static constexpr std::uint32_t system_call = 32;
 
  private:
-  static void count(machine& m, std::uint32_t weight) noexcept {
-    if (m.operations_left > weight) [[likely]] {
-      m.operations_left -= weight;
+  waiting_gate(machine* here, std::uint32_t weight) noexcept : gate(here) {
+    if (here == nullptr) return;
+    if (here->operations_left > weight) [[likely]] {
+      here->operations_left -= weight;
     } else {
-      give_way(m);
+      give_way(*here);
     }
   }
 };

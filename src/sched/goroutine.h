@@ -72,7 +72,7 @@ class shown_name {
 };
 
 struct goroutine : waiter {
-  goroutine() noexcept : waiter(false) {}
+  explicit goroutine(std::uint32_t number) noexcept : waiter(false, number) {}
 
   // Constant from spawn to end.
   scheduler* owner = nullptr;
@@ -91,8 +91,8 @@ struct goroutine : waiter {
   arch::context context;
   stack::stack* stack = nullptr;
   arch::eh_globals eh;
-  std::uint32_t blocking_depth = 0;       // of blocking() around where it stands
-  const machine* last_machine = nullptr;  // only the mode that migrates at every park asks
+  std::uint32_t blocking_depth = 0;  // of blocking() around where it stands
+  machine* last_machine = nullptr;   // the one it runs on; where it ran last, while it does not
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.
   shown<wait_reason> reason = wait_reason::none;

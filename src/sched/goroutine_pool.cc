@@ -38,7 +38,8 @@ goroutine* goroutine_pool::slab(std::size_t i) const noexcept {
 // grow: maps a slab outside the lock; several may do so at once, each adds its own.
 void goroutine_pool::grow() {
   auto* records = static_cast<goroutine*>(map(slab_bytes));
-  for (std::size_t i = 0; i < slab_records; ++i) new (&records[i]) goroutine();
+  const auto number = take_numbers(slab_records);
+  for (std::uint32_t i = 0; i < slab_records; ++i) new (&records[i]) goroutine(number + i);
   void* table = nullptr;
   if (count_.load(base::relaxed) == 0) table = map(slabs_max * sizeof(*slabs_));
   {

@@ -36,7 +36,7 @@ class goroutine_pool {
  private:
   void grow();
 
-  base::lock lock_{base::rank::slabs};
+  base::lock<base::rank::slabs> lock_;
   waiter* free_ = nullptr;      // guarded by lock_
   std::size_t free_count_ = 0;  // guarded by lock_
   // slabs_[i] is written once, before count_ grows past i, which publishes it.

@@ -29,7 +29,7 @@ constexpr std::size_t list_max = 1000;
 
 // registry: the schedulers that exist, for lists. A slot is written under the lock; lists read
 // without it, from crashes too.
-base::lock registry_lock{base::rank::leaf};
+base::lock<base::rank::leaf> registry_lock;
 base::atomic<scheduler*> registry[schedulers_max];
 base::atomic<bool> signal_thread_runs{false};
 base::atomic<bool> sigquit_exits{false};

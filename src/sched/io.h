@@ -89,7 +89,7 @@ class io_home {
   scheduler* const owner_;  // to be compared; to be used inside a visit alone
   const std::unique_ptr<poll::poller> poller_;
 
-  base::lock lock_{base::rank::scope};
+  base::lock<base::rank::scope> lock_;
   bool ended_ = false;          // guarded by lock_
   base::list<tenant> tenants_;  // guarded by lock_
 };

@@ -129,7 +129,7 @@ void scheduler::keep_unfinished() const {
     std::vector<std::byte> bytes;
     copy* next;
   };
-  static base::lock lock{base::rank::leaf};
+  static base::lock<base::rank::leaf> lock;
   static copy* kept = nullptr;
   const auto keep = [](const void* from, std::size_t size) {
     auto* c = new copy{std::vector<std::byte>(size), nullptr};

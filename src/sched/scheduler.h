@@ -213,7 +213,7 @@ class scheduler {
 
   goroutine_pool pool_;
 
-  mutable base::lock lock_{base::rank::scheduler};
+  mutable base::lock<base::rank::scheduler> lock_;
   waiter* global_first_ = nullptr;                  // guarded by lock_
   waiter* global_last_ = nullptr;                   // guarded by lock_
   processor* idle_processors_ = nullptr;            // guarded by lock_

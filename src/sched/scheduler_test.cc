@@ -68,7 +68,7 @@ class event {
   }
 
  private:
-  base::lock lock_{base::rank::sync};
+  base::lock<base::rank::sync> lock_;
   bool set_ = false;
   wait_queue queue_;
 };
@@ -238,7 +238,6 @@ TEST_P(on_processors, blocking_gives_the_processor_away) {
   run([] {
     std::atomic<bool> released{false};
     std::thread outside;
-    event begun;
     // With one processor this ends only if the blocked goroutine's processor runs the other one.
     go([&] { released.store(true); });
     blocking([&] {

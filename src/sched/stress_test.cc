@@ -61,7 +61,7 @@ class event {
   }
 
  private:
-  base::lock lock_{base::rank::sync};
+  base::lock<base::rank::sync> lock_;
   bool set_ = false;
   wait_queue queue_;
 };

@@ -84,7 +84,7 @@ class timer_heap {
   void remove_at(std::size_t i) noexcept;
   void publish_earliest() noexcept;
 
-  base::lock lock_{base::rank::timers};
+  base::lock<base::rank::timers> lock_;
   std::vector<entry> entries_;  // guarded by lock_
   base::atomic<std::int64_t> earliest_{none_due};
 };

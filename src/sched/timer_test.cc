@@ -16,7 +16,7 @@ namespace weft::sched {
 namespace {
 
 struct subject : waiter {
-  subject() noexcept : waiter(false) {
+  subject() noexcept : waiter(false, take_numbers(1)) {
     to_runnable();
     to_running();
   }

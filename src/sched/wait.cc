@@ -9,12 +9,24 @@
 #include "sched/scheduler.h"
 
 namespace weft::sched {
+
+std::uint32_t take_numbers(std::uint32_t count) noexcept {
+  static base::atomic<std::uint32_t> taken{1};
+  auto first = taken.load(base::relaxed);
+  for (;;) {
+    if (first > numbers_end - count) first = 1;
+    // relaxed: they say nothing of anything else.
+    if (taken.compare_exchange_weak(first, first + count, base::relaxed, base::relaxed))
+      return first;
+  }
+}
+
 namespace {
 
 // thread_proxy: a plain thread as a waiter. Records come from a list that only grows, and are never
 // freed: a claimer with an old ticket, or a late futex_wake, reaches a record still (waiter.h, I5).
 struct thread_proxy : waiter {
-  thread_proxy() noexcept : waiter(true) {
+  thread_proxy() noexcept : waiter(true, take_numbers(1)) {
     to_runnable();
     to_running();
   }
@@ -23,7 +35,7 @@ struct thread_proxy : waiter {
   thread_proxy* made_before = nullptr;
 };
 
-base::lock proxies_lock{base::rank::leaf};
+base::lock<base::rank::leaf> proxies_lock;
 // Guarded by proxies_lock.
 thread_proxy* free_proxies = nullptr;
 thread_proxy* all_proxies = nullptr;  // for LeakSanitizer

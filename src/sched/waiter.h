@@ -64,6 +64,11 @@ inline constexpr token token_cases_max = 0x700;
 // runnable.
 enum class [[nodiscard]] claim_outcome : std::uint8_t { lost, won_running, won_parked };
 
+// take_numbers: the first of `count` numbers that nobody else has: 0 < number < numbers_end. They
+// begin anew at the end: by then who had the first ones is long gone.
+inline constexpr std::uint32_t numbers_end = 1U << 29;
+[[nodiscard]] std::uint32_t take_numbers(std::uint32_t count) noexcept;
+
 class waiter {
  public:
   waiter() = default;
@@ -182,12 +187,16 @@ class waiter {
   [[nodiscard]] phase current_phase() const noexcept { return phase_of(word_.load(base::relaxed)); }
   [[nodiscard]] bool is_thread() const noexcept { return is_thread_; }
 
+  // number: of this record alone, among all that live; not 0. As what owns a lock it takes half the
+  // room of an address.
+  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+
   // link: free for whoever owns the waiter at the moment: its claimer's wake list, then the run
   // queue it stands in.
   waiter* link = nullptr;
 
  protected:
-  explicit waiter(bool is_thread) noexcept : is_thread_(is_thread) {}
+  waiter(bool is_thread, std::uint32_t number) noexcept : is_thread_(is_thread), number_(number) {}
 
  private:
   static constexpr std::uint64_t phase_mask = 7;
@@ -220,6 +229,7 @@ class waiter {
 
   base::atomic<std::uint64_t> word_{0};
   const bool is_thread_ = false;
+  const std::uint32_t number_ = 0;
 };
 
 }  // namespace weft::sched

@@ -13,7 +13,7 @@ namespace {
 
 // subject: a waiter that runs.
 struct subject : waiter {
-  subject() noexcept : waiter(false) {
+  subject() noexcept : waiter(false, take_numbers(1)) {
     to_runnable();
     to_running();
   }

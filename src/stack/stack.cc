@@ -406,7 +406,7 @@ class allocator {
   const guard_kind guard_;
 
   // Guarded by lock_.
-  mutable base::lock lock_{base::rank::stacks};
+  mutable base::lock<base::rank::stacks> lock_;
   size_class_lists classes_[classes];
   slab* all_ = nullptr;
   std::size_t warm_bytes_ = 0;

@@ -318,14 +318,14 @@ channel_outcome channel_send(channel_core* c, const void* slot, const limit& l) 
   sync::kept k;
   const sched::waiting_gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_send_nil, l);
-  return c->send(slot, l.raw(), inside.of_goroutine(), k);
+  return c->send(slot, l.raw(), inside.caller() != nullptr, k);
 }
 
 channel_outcome channel_recv(channel_core* c, void* slot, const limit& l) noexcept {
   sync::kept k;
   const sched::waiting_gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_receive_nil, l);
-  return c->recv(slot, l.raw(), inside.of_goroutine(), k);
+  return c->recv(slot, l.raw(), inside.caller() != nullptr, k);
 }
 
 channel_outcome channel_try_send(channel_core* c, const void* slot) noexcept {

@@ -111,7 +111,7 @@ class channel_core {
   // -- parts of them, for select --
 
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  [[nodiscard]] base::lock& lock() noexcept { return lock_; }
+  [[nodiscard]] base::lock<base::rank::channel>& lock() noexcept { return lock_; }
 
   // look: what would be possible now, and a number that changes with it. Without lock.
   [[nodiscard]] std::uint64_t look() const noexcept {
@@ -158,7 +158,7 @@ class channel_core {
   base::atomic<std::uint32_t> references_{1};
   base::atomic<std::uint64_t> look_{0};
 
-  base::lock lock_{base::rank::channel};
+  base::lock<base::rank::channel> lock_;
   // Guarded by lock_.
   bool closed_ = false;
   bool has_clock_ = false;  // constant once made

@@ -63,7 +63,7 @@ class context_state : public sched::cancel_source, public base::list_node {
   std::int64_t deadline_ns_;
   context_state* parent_ = nullptr;  // counted
 
-  base::lock lock_{base::rank::context};
+  base::lock<base::rank::context> lock_;
   base::list<context_state> children_;  // guarded by lock_; the links of each child too
   error cause_{errc::cancelled};        // guarded by lock_ until fired
 };

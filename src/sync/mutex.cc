@@ -1,6 +1,7 @@
 // mutex: a word, and a queue for those who wait.
 //
-//   word = owner (a pointer: its lowest bits are free) | woken | starving | waiting
+//   word = owner (29 bits: the number of a goroutine's record, or of a thread)
+//          | woken | starving | waiting
 //
 // waiting   somebody is in the queue: an unlock must look there.
 // woken     somebody was woken and has not tried yet: unlocks wake nobody else.
@@ -36,12 +37,14 @@ namespace weft {
 namespace sync {
 namespace {
 
-using word = std::uintptr_t;
+using word = std::uint32_t;
 
 constexpr word waiting = 1;
 constexpr word starving = 2;
 constexpr word woken_bit = 4;
 constexpr word flags = waiting | starving | woken_bit;
+constexpr int owner_shift = 3;
+static_assert(sched::numbers_end == word{1} << (32 - owner_shift));
 
 constexpr std::int64_t starvation_ns = 1'000'000;
 constexpr int spin_rounds = 4;
@@ -50,15 +53,18 @@ constexpr sched::token token_handed = sched::token_first_case;
 
 constexpr word owner_of(word w) noexcept { return w & ~flags; }
 
-// self: who the caller is: its goroutine, or a byte of its thread. Never kept over a wait by a
-// thread's address.
-[[gnu::noinline]] word self() noexcept {
-  if (const sched::goroutine* g = sched::current_goroutine()) return reinterpret_cast<word>(g);
-  alignas(16) thread_local char identity = 0;
-  return reinterpret_cast<word>(&identity);
+// number_of_thread: by which a plain thread owns.
+[[gnu::noinline]] std::uint32_t number_of_thread() noexcept {
+  static thread_local std::uint32_t number = 0;
+  if (number == 0) number = sched::take_numbers(1);
+  return number;
 }
 
-static_assert(alignof(sched::goroutine) > flags);
+// owner_for: the owner part of a word, for who stands in `inside`.
+word owner_for(const sched::gate& inside) noexcept {
+  const sched::goroutine* g = inside.caller();
+  return (g != nullptr ? g->number() : number_of_thread()) << owner_shift;
+}
 
 struct mutex_node : sched::wait_node {
   word owner = 0;
@@ -68,10 +74,11 @@ struct mutex_node : sched::wait_node {
 class mutex_core {
  public:
   bool try_take(word me) noexcept {
-    word old = word_.load(base::relaxed);
+    word old = waiters_.state.load(base::relaxed);
     while (owner_of(old) == 0) {
       // acquire: sees what the last owner did; pairs with the releases in unlock().
-      if (word_.compare_exchange_weak(old, old | me, base::acquire, base::relaxed)) return true;
+      if (waiters_.state.compare_exchange_weak(old, old | me, base::acquire, base::relaxed))
+        return true;
     }
     return false;
   }
@@ -79,7 +86,7 @@ class mutex_core {
   sched::token lock(word me, const sched::limits& l) noexcept {
     word free = 0;
     // acquire: as in try_take().
-    if (word_.compare_exchange_strong(free, me, base::acquire, base::relaxed))
+    if (waiters_.state.compare_exchange_strong(free, me, base::acquire, base::relaxed))
       return sched::token_ready;
     if (try_take(me) || spin(me)) return sched::token_ready;
     return lock_slow(me, l);
@@ -88,11 +95,12 @@ class mutex_core {
   void unlock(word me) noexcept {
     word old = me;
     // release: publishes what the owner did; pairs with the acquires of the next one.
-    if (word_.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+    if (waiters_.state.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
     if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
     while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
       // release: as above.
-      if (word_.compare_exchange_weak(old, old & flags, base::release, base::relaxed)) return;
+      if (waiters_.state.compare_exchange_weak(old, old & flags, base::release, base::relaxed))
+        return;
     }
     unlock_slow();
   }
@@ -106,8 +114,7 @@ class mutex_core {
   void wake_one(sched::wake_list& woken) noexcept;
   [[nodiscard]] word waiting_if_any() noexcept { return waiters_.queue().empty() ? 0 : waiting; }
 
-  base::atomic<word> word_{0};
-  waiters waiters_;
+  waiters waiters_;  // its state is the word
 };
 
 // spin: the owner may be about to unlock, if it runs on another processor.
@@ -115,7 +122,7 @@ bool mutex_core::spin(word me) noexcept {
   const sched::scheduler* s = sched::current_scheduler();
   if (s != nullptr && s->max_procs() == 1) return false;
   for (int i = 0; i < spin_rounds; ++i) {
-    if ((word_.load(base::relaxed) & starving) != 0) return false;
+    if ((waiters_.state.load(base::relaxed) & starving) != 0) return false;
     for (int j = 0; j < spin_pauses; ++j) base::cpu_relax();
     if (try_take(me)) return true;
   }
@@ -125,13 +132,13 @@ bool mutex_core::spin(word me) noexcept {
 // take_or_announce: with the queue's lock. True: taken. False: it has an owner, who will look at
 // the queue.
 bool mutex_core::take_or_announce(word me, bool was_woken, bool starves) noexcept {
-  word old = word_.load(base::relaxed);
+  word old = waiters_.state.load(base::relaxed);
   for (;;) {
     const word base = was_woken ? old & ~woken_bit : old;
     const bool free = owner_of(old) == 0;
     const word next = free ? base | me : base | waiting | (starves ? starving : 0);
     // acquire: as in try_take().
-    if (word_.compare_exchange_weak(old, next, base::acquire, base::relaxed)) return free;
+    if (waiters_.state.compare_exchange_weak(old, next, base::acquire, base::relaxed)) return free;
   }
 }
 
@@ -153,7 +160,7 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
     if (by != sched::token_ready) {
       base::locked hold(waiters_.lock);
       // relaxed: flags order nothing (I2 by the lock).
-      if (waiters_.queue().empty()) word_.fetch_and(~(waiting | starving), base::relaxed);
+      if (waiters_.queue().empty()) waiters_.state.fetch_and(~(waiting | starving), base::relaxed);
       return by;
     }
     was_woken = true;
@@ -166,7 +173,7 @@ void mutex_core::unlock_slow() noexcept {
   sched::wake_list woken;
   base::locked hold(waiters_.lock);
   // relaxed: nobody but us changes the owner, and the flags are guarded (I1, I2).
-  if ((word_.load(base::relaxed) & starving) != 0) {
+  if ((waiters_.state.load(base::relaxed) & starving) != 0) {
     hand_over(woken);
   } else {
     wake_one(woken);
@@ -175,15 +182,15 @@ void mutex_core::unlock_slow() noexcept {
 
 // hand_over: to the first waiter; the mode ends with one that has not waited long, or is the last.
 void mutex_core::hand_over(sched::wake_list& woken) noexcept {
-  const word kept = word_.load(base::relaxed) & woken_bit;
+  const word kept = waiters_.state.load(base::relaxed) & woken_bit;
   const auto now = sched::now_ns();
   while (auto* n = static_cast<mutex_node*>(waiters_.queue().pop_front())) {
     const bool over = waiters_.queue().empty() || now - n->since_ns < starvation_ns;
     // release: as in unlock(); the new owner sees it by the claim as well.
-    word_.store(n->owner | kept | waiting_if_any() | (over ? 0 : starving), base::release);
+    waiters_.state.store(n->owner | kept | waiting_if_any() | (over ? 0 : starving), base::release);
     if (woken.claim(*n->who, n->at, token_handed)) return;
   }
-  word_.store(kept, base::release);  // release: as in unlock()
+  waiters_.state.store(kept, base::release);  // release: as in unlock()
 }
 
 // wake_one: the mutex becomes free; the first waiter is woken to try.
@@ -191,10 +198,10 @@ void mutex_core::wake_one(sched::wake_list& woken) noexcept {
   while (sched::wait_node* n = waiters_.queue().pop_front()) {
     // It cannot try before we let the queue's lock go, so the claim may come before the word.
     if (!woken.claim(*n->who, n->at, sched::token_ready)) continue;
-    word_.store(woken_bit | waiting_if_any(), base::release);  // release: as in unlock()
+    waiters_.state.store(woken_bit | waiting_if_any(), base::release);  // release: as in unlock()
     return;
   }
-  word_.store(0, base::release);  // release: as in unlock()
+  waiters_.state.store(0, base::release);  // release: as in unlock()
 }
 
 }  // namespace
@@ -213,25 +220,25 @@ sync::mutex_core& core_of(std::byte* bytes) noexcept {
 
 void mutex::lock() noexcept {
   const sched::waiting_gate inside;
-  core_of(core_).lock(sync::self(), {});
+  core_of(core_).lock(sync::owner_for(inside), {});
 }
 
 result<void> mutex::lock(const limit& l) noexcept {
   const sched::waiting_gate inside;
   const auto raw = l.raw();
-  const auto by = core_of(core_).lock(sync::self(), raw);
+  const auto by = core_of(core_).lock(sync::owner_for(inside), raw);
   if (by == sched::token_ready) return {};
   return std::unexpected(error(sched::code_of(by, raw), "mutex lock"));
 }
 
 bool mutex::try_lock() noexcept {
   const sched::gate inside;
-  return core_of(core_).try_take(sync::self());
+  return core_of(core_).try_take(sync::owner_for(inside));
 }
 
 void mutex::unlock() noexcept {
   const sched::gate inside;
-  core_of(core_).unlock(sync::self());
+  core_of(core_).unlock(sync::owner_for(inside));
 }
 
 }  // namespace weft

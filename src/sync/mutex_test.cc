@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 using namespace sync_test;
 using sched::wait_reason;
 
+static_assert(sizeof(mutex) == 16);
+
 TEST(mutex, lets_one_in_at_a_time) {
   in_weft([] {
     mutex m;

@@ -15,7 +15,7 @@ namespace weft {
 namespace sync {
 namespace {
 
-enum class once_state : std::uint32_t { fresh, running, done };
+enum once_state : std::uint32_t { fresh, running, done };
 
 class once_core {
  public:
@@ -23,30 +23,28 @@ class once_core {
   // wait.
   sched::token begin(const sched::limits& l) noexcept {
     // acquire: sees what the one call did; pairs with the store in end().
-    if (state_.load(base::acquire) == once_state::done) return sched::token_ready;
+    if (waiters_.state.load(base::acquire) == done) return sched::token_ready;
     sched::wait w(sched::wait_reason::once, this);
     waiters_.lock.acquire();
-    const auto at = state_.load(base::relaxed);  // relaxed: guarded by the lock
-    if (at == once_state::running) {
+    const auto at = waiters_.state.load(base::relaxed);  // relaxed: guarded by the lock
+    if (at == running) {
       sched::wait_node n;
       return waiters_.park(w, n, false, l);
     }
-    if (at == once_state::fresh)
-      state_.store(once_state::running, base::relaxed);  // relaxed: guarded
+    if (at == fresh) waiters_.state.store(running, base::relaxed);  // relaxed: guarded
     waiters_.lock.release();
-    return at == once_state::fresh ? sched::token_none : sched::token_ready;
+    return at == fresh ? sched::token_none : sched::token_ready;
   }
 
   void end() noexcept {
     sched::wake_list woken;
     base::locked hold(waiters_.lock);
-    state_.store(once_state::done, base::release);  // release: publishes what the call did
+    waiters_.state.store(done, base::release);  // release: publishes what the call did
     waiters_.claim_all(woken);
   }
 
  private:
-  base::atomic<once_state> state_{once_state::fresh};
-  waiters waiters_;
+  waiters waiters_;  // its state is a once_state
 };
 
 // core_of: which begins as zeros (waiters.h).

@@ -39,7 +39,7 @@ class scope_state {
   const int uncaught = std::uncaught_exceptions();
 
  private:
-  base::lock lock_{base::rank::scope};
+  base::lock<base::rank::scope> lock_;
   bool failed_ = false;         // guarded by lock_
   std::exception_ptr failure_;  // guarded by lock_; nothing is destroyed under it
 };

@@ -8,8 +8,9 @@
 // storage is there before any code runs (the constructors of others may use it), and making one is
 // inline.
 
-#include <new>
+#include <cstdint>
 
+#include "base/atomic.h"
 #include "base/lock.h"
 #include "sched/wait.h"
 
@@ -17,15 +18,13 @@ namespace weft::sync {
 
 class waiters {
  public:
-  base::lock lock{base::rank::sync};
-  static_assert(static_cast<int>(base::rank::sync) == 0);
+  base::lock<base::rank::sync> lock;
+
+  // state: of the object, which alone knows what it means. It lies here because there is room.
+  base::atomic<std::uint32_t> state{0};
 
   // queue: with `lock` held.
-  sched::wait_queue& queue() noexcept {
-    // Of zeros: a list that is made and empty points to itself.
-    if (!queue_.empty() && queue_.front() == nullptr) ::new (&queue_) sched::wait_queue;
-    return queue_;
-  }
+  sched::wait_queue& queue() noexcept { return queue_; }
 
   // park: waits in the queue. `lock` is held when it is called and not when it returns. The node is
   // in nobody's hands afterwards.
@@ -34,15 +33,15 @@ class waiters {
     n.who = &w.who();
     n.at = w.at();
     if (at_front) {
-      queue().push_front(n);
+      queue_.push_front(n);
     } else {
-      queue().push_back(n);
+      queue_.push_back(n);
     }
     lock.release();
     const sched::token by = w.park(l);
     if (by == sched::token_timeout || by == sched::token_cancelled) {
       base::locked hold(lock);
-      if (n.linked()) queue().remove(n);
+      if (n.linked()) queue_.remove(n);
     } else {
       lock.pass();
     }
@@ -51,7 +50,7 @@ class waiters {
 
   // claim_all: with `lock` held.
   void claim_all(sched::wake_list& woken) noexcept {
-    while (sched::wait_node* n = queue().pop_front()) woken.claim(*n->who, n->at, n->by);
+    while (sched::wait_node* n = queue_.pop_front()) woken.claim(*n->who, n->at, n->by);
   }
 
  private:
