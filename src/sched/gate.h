@@ -11,8 +11,8 @@
 //     machine's side of the barrier is free where membarrier(2) exists (asymmetric.h), an atomic
 //     exchange elsewhere and under ThreadSanitizer.
 //
-// A goroutine may leave on another machine than it entered on, which its record knows. Plain threads
-// pass through. A throw happens after leaving.
+// A goroutine may leave on another machine than it entered on, and its record knows which. Plain
+// threads pass through. A throw happens after leaving.
 
 #include "sched/goroutine.h"
 #include "sched/machine.h"
