@@ -79,6 +79,15 @@ run_preset() {
   done
 }
 
+# conformance PRESET STEP PROCESSORS [VARIABLE=VALUE...]: the scenarios beside what Go says to them.
+conformance() {
+  local preset=$1 name=$2 processors=$3
+  shift 3
+  step "build conformance $preset" 900 ./dev build "$preset" weft-conformance
+  step "conformance $name" 300 env $(sanitizer_environment "$preset") "$@" tests/conformance/run \
+    "build/$preset/tests/conformance/weft-conformance" --procs "$processors"
+}
+
 steps_default() {
   local mode
   step "check" 600 tools/check
@@ -90,6 +99,8 @@ steps_default() {
   done
   run_preset asan asan all
   run_preset tsan tsan all
+  conformance release release 1,2,8
+  conformance tsan "tsan migrate" 2 WEFT_TEST_MODE=migrate
   step "build examples" 600 ./dev build release
   step "examples" 120 tests/examples/run build/release
   step "guide" 300 tests/guide/run build/release
@@ -104,6 +115,9 @@ steps_all() {
     for preset in asan tsan; do
       run_preset $preset "$preset $mode" "weft_sched_test weft_sync_test weft_net_test" WEFT_TEST_MODE=$mode
     done
+  done
+  for preset in release tsan; do
+    conformance $preset "$preset migrate P=1,2,8" 1,2,8 WEFT_TEST_MODE=migrate
   done
   run_preset clang clang all
   step "tidy" 1200 tools/tidy build/clang

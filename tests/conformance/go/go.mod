@@ -1,0 +1,3 @@
+module weftconformance
+
+go 1.26
