@@ -16,6 +16,7 @@
 //     arriving.
 
 #include <cstdio>
+#include <utility>
 
 #include "base/assert.h"
 #include "sched/environment.h"
@@ -137,6 +138,8 @@ void scheduler::goroutine_entry(void*) noexcept {
     goroutine& g = *current_machine()->current;
     leave_runtime(*current_machine());
     run_body(g);
+    // Here, where destructors of values may use the runtime.
+    if (auto* values = std::exchange(g.inherited_values, nullptr)) values->release();
     enter_runtime(*current_machine());
     machine& m = *current_machine();
     trace::ended(g);

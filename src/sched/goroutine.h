@@ -23,6 +23,7 @@ namespace weft::sched {
 
 class scheduler;
 class cancel_source;
+class counted;
 struct machine;
 
 inline constexpr std::size_t closure_size = 64;
@@ -83,8 +84,10 @@ struct goroutine : waiter {
   std::uint32_t slab_index = 0;  // constant for the record's whole life
   std::size_t stack_size = 0;    // asked for; the slot may be larger
   void (*invoke)(void* closure) = nullptr;
-  // inherited: the context of the scope it was started in; counted.
+  // inherited: of the scope it was started in: its context, and the values that it carries; both
+  // counted.
   cancel_source* inherited = nullptr;
+  counted* inherited_values = nullptr;
   shown_name name;
 
   // Owner only: whoever runs it, or parks it, or has claimed it.

@@ -141,6 +141,7 @@ void scheduler::keep_unfinished() const {
   for_each_goroutine([&](const goroutine& g) {
     keep(g.closure, sizeof g.closure);
     keep(&g.inherited, sizeof g.inherited);
+    keep(&g.inherited_values, sizeof g.inherited_values);
     if (g.stack == nullptr) return;
     const auto* used = static_cast<const char*>(g.context.sp);
     if (used >= g.stack->low && used < g.stack->high)

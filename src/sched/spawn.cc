@@ -55,6 +55,8 @@ goroutine* scheduler::make(const spawn_request& request) {
   const goroutine* parent = current_goroutine();
   g->inherited = parent != nullptr ? parent->inherited : nullptr;
   if (g->inherited != nullptr) g->inherited->retain();
+  g->inherited_values = parent != nullptr ? parent->inherited_values : nullptr;
+  if (g->inherited_values != nullptr) g->inherited_values->retain();
   return g;
 }
 

@@ -1,6 +1,7 @@
 #include "sync/context.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "sched/environment.h"
@@ -34,8 +35,13 @@ class stop_context final : public context_state {
 
 }  // namespace
 
-context_state* context_state::create(context_state* parent, std::int64_t deadline_ns) {
+context_state::context_state(std::int64_t deadline_ns) noexcept
+    : deadline_ns_(deadline_ns), cause_(errc::timeout, operation) {}
+
+context_state* context_state::create(context_state* parent, std::int64_t deadline_ns,
+                                     const error* timeout_cause) {
   auto* s = new context_state(deadline_ns);
+  if (timeout_cause != nullptr) s->cause_ = *timeout_cause;
   s->attach(parent);
   return s;
 }
@@ -54,15 +60,19 @@ void context_state::attach(context_state* parent) noexcept {
   if (parent == nullptr) return;
   parent->retain();
   parent_ = parent;
-  deadline_ns_ = std::min(deadline_ns_, parent->deadline_ns_);
   {
     base::locked hold(parent->lock_);
     if (!parent->fired()) {
+      if (parent->deadline_ns_ <= deadline_ns_) {
+        deadline_ns_ = parent->deadline_ns_;  // I4
+        cause_ = parent->cause_;              // I1
+      }
       parent->children_.push_back(*this);
       return;
     }
   }
-  cancel(parent->code(), parent->cause());
+  cause_ = parent->cause();
+  cancel(parent->code(), cause_);
 }
 
 // destroy: the last reference to this one is gone; perhaps it held the last one to its parent, ...
@@ -86,8 +96,7 @@ bool context_state::passed() const noexcept {
 bool context_state::settle() noexcept {
   if (fired()) return true;
   if (!passed()) return false;
-  const auto code = make_error_code(errc::timeout);
-  cancel(code, error(code, operation));
+  cancel(make_error_code(errc::timeout), cause_);
   return true;
 }
 
@@ -96,10 +105,10 @@ bool context_state::settle() noexcept {
 bool context_state::fire_one(std::error_code code, const error& cause,
                              base::list<context_state>& below, sched::wake_list& woken) noexcept {
   const auto timeout = make_error_code(errc::timeout);
-  const bool late = code != timeout && passed();
+  const bool late = code == timeout || passed();
   base::locked hold(lock_);
   if (fired()) return false;
-  cause_ = late ? error(timeout, operation) : cause;
+  if (!late) cause_ = cause;  // else I1
   fire(late ? timeout : code, woken);
   while (context_state* child = children_.pop_front()) {
     if (child->try_retain()) below.push_back(*child);
@@ -127,22 +136,60 @@ sync::context_state* state_of(const context& c) noexcept {
   return detail::context_access::state(c);
 }
 
+// with_values_of: a handle that takes over a reference to `counted`.
+context with_values_of(const context& parent, sync::context_state* counted) noexcept {
+  auto* values = detail::context_access::values(parent);
+  if (values != nullptr) values->retain();
+  return detail::context_access::adopt(counted, values);
+}
+
 }  // namespace
 
 namespace detail {
 
-context context_access::share(sync::context_state* s) noexcept {
+context context_access::share(sync::context_state* s, sync::context_values* v) noexcept {
   if (s != nullptr) s->retain();
-  return adopt(s);
+  if (v != nullptr) v->retain();
+  return adopt(s, v);
 }
 
-cancellable make_context(const context& parent, std::int64_t deadline_ns) {
+cancellable make_context(const context& parent, std::int64_t deadline_ns,
+                         const error* timeout_cause) {
   const sched::gate inside;
-  auto* s = sync::context_state::create(state_of(parent), deadline_ns);
-  auto ctx = context_access::adopt(s);
+  auto* s = sync::context_state::create(state_of(parent), deadline_ns, timeout_cause);
+  auto ctx = with_values_of(parent, s);
   // One whose deadline has passed is done at once, and its children from their beginning.
   static_cast<void>(s->settle());
   return {ctx, cancel_function(ctx)};
+}
+
+context make_value_context(const context& parent, const void* key, void* value,
+                           void (*destroy)(void*) noexcept) {
+  std::unique_ptr<void, void (*)(void*) noexcept> owned(value, destroy);
+  auto* above = context_access::values(parent);
+  auto* values = new sync::context_values(above, key, value, destroy);
+  static_cast<void>(owned.release());
+  if (above != nullptr) above->retain();
+  if (auto* s = state_of(parent)) s->retain();
+  return context_access::adopt(state_of(parent), values);
+}
+
+context exchange_current(context next) noexcept {
+  sched::goroutine* g = sched::current_goroutine();
+  if (g == nullptr) return next;
+  auto before = context_access::adopt(static_cast<sync::context_state*>(g->inherited),
+                                      static_cast<sync::context_values*>(g->inherited_values));
+  g->inherited = context_access::state(next);
+  g->inherited_values = context_access::values(next);
+  context_access::disown(next);
+  return before;
+}
+
+bool stop_waiting(const context& own) noexcept {
+  const auto stopped = make_error_code(errc::closed);
+  auto* s = state_of(own);
+  const sched::gate inside;
+  return s->cancel(stopped, error(stopped, sync::operation)) && s->code() == stopped;
 }
 
 }  // namespace detail
@@ -150,16 +197,19 @@ cancellable make_context(const context& parent, std::int64_t deadline_ns) {
 context context::current() noexcept {
   const sched::goroutine* g = sched::current_goroutine();
   if (g == nullptr) return {};
-  // Whoever sets `inherited` (scope) sets it to the state of a context.
-  return detail::context_access::share(static_cast<sync::context_state*>(g->inherited));
+  // Whoever sets `inherited` (scope) sets it to what a context consists of.
+  return detail::context_access::share(static_cast<sync::context_state*>(g->inherited),
+                                       static_cast<sync::context_values*>(g->inherited_values));
 }
 
-context::context(const context& other) noexcept : state_(other.state_) {
+context::context(const context& other) noexcept : state_(other.state_), values_(other.values_) {
   if (state_ != nullptr) state_->retain();
+  if (values_ != nullptr) values_->retain();
 }
 
 void context::drop() noexcept {
-  if (!state_->unreference()) return;
+  if (values_ != nullptr) values_->release();
+  if (state_ == nullptr || !state_->unreference()) return;
   const sched::gate inside;
   state_->destroy();
 }
@@ -180,6 +230,10 @@ std::optional<error> context::err() const noexcept {
 std::optional<error> context::cause() const noexcept {
   if (!done()) return std::nullopt;
   return state_->cause();
+}
+
+const void* context::find(const void* key) const noexcept {
+  return values_ == nullptr ? nullptr : values_->find(key);
 }
 
 std::optional<context::clock::time_point> context::deadline() const noexcept {
@@ -218,9 +272,13 @@ void cancel_function::operator()(const error& cause) const noexcept {
   state_of(target_)->cancel(make_error_code(errc::cancelled), cause);
 }
 
+context without_cancel(const context& parent) noexcept {
+  return detail::context_access::share(nullptr, detail::context_access::values(parent));
+}
+
 context with_stop_token(std::stop_token token, const context& parent) {
-  return detail::context_access::adopt(
-      sync::context_state::create_for(std::move(token), state_of(parent)));
+  return with_values_of(parent,
+                        sync::context_state::create_for(std::move(token), state_of(parent)));
 }
 
 }  // namespace weft

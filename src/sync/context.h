@@ -2,7 +2,9 @@
 
 // context_state: what a context handle points to.
 //
-// I1  fired() changes under lock_ only; cause_ is written before it and never afterwards.
+// I1  fired() changes under lock_ only; cause_ is written before it and never afterwards. Until then
+//     it is what the cause will be if the deadline passes: its own, or that of the parent whose
+//     deadline it has.
 // I2  A state below a parent stands in the parent's children_ until the parent fires or the state
 //     goes away. The list does not count: whoever takes a child out of it by firing uses
 //     try_retain().
@@ -29,8 +31,10 @@ namespace weft::sync {
 
 class context_state : public sched::cancel_source, public base::list_node {
  public:
-  // create: with one reference, for the caller. Outside the gate or inside.
-  [[nodiscard]] static context_state* create(context_state* parent, std::int64_t deadline_ns);
+  // create: with one reference, for the caller. timeout_cause: null for the ordinary one. Outside
+  // the gate or inside.
+  [[nodiscard]] static context_state* create(context_state* parent, std::int64_t deadline_ns,
+                                             const error* timeout_cause);
 
   // create_for: one that a stop_token cancels. Outside the gate: a stop may have been requested.
   [[nodiscard]] static context_state* create_for(std::stop_token token, context_state* parent);
@@ -52,7 +56,7 @@ class context_state : public sched::cancel_source, public base::list_node {
   void destroy() noexcept override;
 
  protected:
-  explicit context_state(std::int64_t deadline_ns) noexcept : deadline_ns_(deadline_ns) {}
+  explicit context_state(std::int64_t deadline_ns) noexcept;
 
  private:
   void attach(context_state* parent) noexcept;
@@ -65,19 +69,64 @@ class context_state : public sched::cancel_source, public base::list_node {
 
   base::lock<base::rank::context> lock_;
   base::list<context_state> children_;  // guarded by lock_; the links of each child too
-  error cause_{errc::cancelled};        // guarded by lock_ until fired
+  error cause_;                         // guarded by lock_ until fired
+};
+
+// context_values: what a context carries: immutable, in a row that its handles and the values below
+// count. No runtime is needed for it, and the destructors of values run where a handle is dropped:
+// never inside the gate.
+class context_values final : public sched::counted {
+ public:
+  // Takes `value`, and a reference to `above`, which may be null.
+  context_values(context_values* above, const void* key, void* value,
+                 void (*destroy_value)(void*) noexcept) noexcept
+      : above_(above), key_(key), value_(value), destroy_value_(destroy_value) {}
+
+  [[nodiscard]] const void* find(const void* key) const noexcept {
+    for (const context_values* v = this; v != nullptr; v = v->above_) {
+      if (v->key_ == key) return v->value_;
+    }
+    return nullptr;
+  }
+
+  // destroy: in a loop: the row may be long.
+  void destroy() noexcept override {
+    context_values* v = this;
+    while (v != nullptr) {
+      context_values* above = v->above_;
+      v->destroy_value_(v->value_);
+      delete v;
+      v = above != nullptr && above->unreference() ? above : nullptr;
+    }
+  }
+
+ private:
+  context_values* const above_;  // counted
+  const void* const key_;
+  void* const value_;
+  void (*const destroy_value_)(void*) noexcept;
 };
 
 }  // namespace weft::sync
 
 namespace weft::detail {
 
-// context_access: between handles and states.
+// context_access: between handles and what they consist of.
 struct context_access {
   static sync::context_state* state(const context& c) noexcept { return c.state_; }
-  // adopt: a handle that takes over the caller's reference.
-  static context adopt(sync::context_state* counted) noexcept { return context(counted); }
-  static context share(sync::context_state* s) noexcept;
+  static sync::context_values* values(const context& c) noexcept { return c.values_; }
+  // adopt: a handle that takes over the caller's references.
+  static context adopt(sync::context_state* counted,
+                       sync::context_values* counted_values) noexcept {
+    return {counted, counted_values};
+  }
+  // disown: the handle's references are now the caller's.
+  static void disown(context& c) noexcept {
+    c.state_ = nullptr;
+    c.values_ = nullptr;
+  }
+  // share: a handle with references of its own.
+  static context share(sync::context_state* s, sync::context_values* v) noexcept;
 };
 
 }  // namespace weft::detail

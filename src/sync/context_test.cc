@@ -1,10 +1,13 @@
 #include <weft/channel.h>
 #include <weft/context.h>
+#include <weft/scope.h>
 #include <weft/wait_group.h>
 
 #include <atomic>
 #include <stop_token>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "sync/sync_test.h"
@@ -302,6 +305,192 @@ TEST(context, stops_race_with_contexts_that_come_and_go) {
     stop.request_stop();
     user.join();
   }
+}
+
+// -- values --
+
+const context_key<std::string> user;
+const context_key<int> number;
+const context_key<int> other_number;
+
+TEST(context_value, the_nearest_one_is_found_and_keys_are_told_apart) {
+  in_both([] {
+    EXPECT_EQ(context().value(user), nullptr);
+    const auto named = with_value(context(), user, "ana");
+    const auto both = with_value(named, number, 7);
+    const auto inner = with_value(both, user, "bob");
+    EXPECT_EQ(*inner.value(user), "bob");
+    EXPECT_EQ(*inner.value(number), 7);
+    EXPECT_EQ(inner.value(other_number), nullptr);
+    EXPECT_EQ(*both.value(user), "ana");
+    EXPECT_EQ(named.value(number), nullptr);
+  });
+}
+
+TEST(context_value, one_with_a_value_is_done_when_its_parent_is) {
+  in_both([] {
+    auto [parent, cancel] = with_cancel(context());
+    const auto carrying = with_value(parent, number, 1);
+    auto [below, cancel_below] = with_cancel(carrying);
+    EXPECT_EQ(*below.value(number), 1);
+    EXPECT_FALSE(carrying == parent);
+    cancel();
+    EXPECT_TRUE(carrying.done());
+    EXPECT_TRUE(below.done());
+  });
+}
+
+TEST(context_value, without_cancel_keeps_values_alone) {
+  in_both([] {
+    auto [parent, cancel] = with_timeout(with_value(context(), number, 3), 1h);
+    const auto apart = without_cancel(parent);
+    cancel();
+    EXPECT_FALSE(apart.done());
+    EXPECT_FALSE(apart.deadline());
+    EXPECT_EQ(*apart.value(number), 3);
+  });
+}
+
+// talkative: a value whose destructor uses the runtime.
+struct talkative {
+  explicit talkative(channel<int> to) : to_(std::move(to)) {}
+  talkative(talkative&& other) noexcept : to_(std::exchange(other.to_, {})) {}
+  ~talkative() {
+    if (to_) to_.send(1);
+  }
+  channel<int> to_;
+};
+
+TEST(context_value, destructors_may_use_the_runtime_wherever_the_last_handle_is) {
+  in_weft([] {
+    static const context_key<talkative> key;
+    channel<int> ended(4);
+    {
+      const auto dropped = with_value(context(), key, talkative(ended));
+    }
+    EXPECT_EQ(ended.recv().value(), 1);
+    {
+      scope s(with_value(context(), key, talkative(ended)));
+      // It inherits the value, and outlives the scope.
+      s.go([] { go([] { yield(); }); });
+    }
+    EXPECT_EQ(ended.recv().value(), 1);
+    auto [ctx, cancel] = with_cancel(with_value(context(), key, talkative(ended)));
+    ctx = context();
+    cancel();
+  });
+}
+
+TEST(context_value, a_long_row_of_them_ends_without_a_deep_stack) {
+  in_weft([] {
+    auto ctx = with_value(context(), number, 0);
+    for (int i = 0; i < 100'000; ++i) ctx = with_value(ctx, other_number, i);
+    EXPECT_EQ(*ctx.value(number), 0);
+  });
+}
+
+// -- causes --
+
+constexpr auto mine = std::errc::io_error;
+
+TEST(context_cause, of_a_deadline_is_what_was_given_with_it) {
+  in_both([] {
+    const error why(std::make_error_code(mine), "mine");
+    auto [ctx, cancel] = with_timeout(context(), 0s, why);
+    EXPECT_EQ(ctx.err(), errc::timeout);
+    EXPECT_EQ(ctx.cause(), std::make_error_code(mine));
+    auto [below, cancel_below] = with_timeout(ctx, 1h);
+    EXPECT_EQ(below.err(), errc::timeout);
+    EXPECT_EQ(below.cause(), std::make_error_code(mine));
+  });
+}
+
+TEST(context_cause, is_of_the_one_whose_deadline_it_is) {
+  in_both([] {
+    const error outer(std::make_error_code(mine), "outer");
+    const error inner(std::make_error_code(std::errc::bad_message), "inner");
+    auto [parent, cancel_parent] = with_timeout(context(), 1ms, outer);
+    auto [child, cancel_child] = with_timeout(parent, 1h, inner);
+    static_cast<void>(child.wait());
+    EXPECT_EQ(child.cause(), std::make_error_code(mine));
+
+    auto [late, cancel_late] = with_timeout(context(), 1h, outer);
+    auto [early, cancel_early] = with_timeout(late, 1ms, inner);
+    static_cast<void>(early.wait());
+    EXPECT_EQ(early.cause(), std::make_error_code(std::errc::bad_message));
+    EXPECT_FALSE(late.done());
+  });
+}
+
+TEST(context_cause, a_cancellation_before_the_deadline_has_its_own) {
+  in_both([] {
+    const error why(std::make_error_code(mine), "mine");
+    auto [ctx, cancel] = with_timeout(context(), 1h, why);
+    cancel();
+    EXPECT_EQ(ctx.cause(), errc::cancelled);
+  });
+}
+
+// -- after_func --
+
+TEST(after_func, runs_once_when_it_is_cancelled_times_out_or_was_done_before) {
+  in_weft([] {
+    channel<int> ran(3);
+    auto [ctx, cancel] = with_cancel(context());
+    const auto stop = after_func(ctx, [=] { ran.send(1); });
+    EXPECT_FALSE(ran.try_recv());
+    cancel();
+    EXPECT_EQ(ran.recv().value(), 1);
+    EXPECT_FALSE(stop());
+    after_func(ctx, [=] { ran.send(2); });
+    EXPECT_EQ(ran.recv().value(), 2);
+    auto [timed, cancel_timed] = with_timeout(context(), 1ms);
+    after_func(timed, [=] { ran.send(3); });
+    EXPECT_EQ(ran.recv().value(), 3);
+  });
+}
+
+TEST(after_func, stop_prevents_it_and_says_so_once) {
+  in_weft([] {
+    std::atomic<bool> ran{false};
+    auto [ctx, cancel] = with_cancel(context());
+    const auto stop = after_func(ctx, [&] { ran = true; });
+    EXPECT_TRUE(stop());
+    EXPECT_FALSE(stop());
+    cancel();
+    wait_until([] { return goroutine_count() == 1; });
+    EXPECT_FALSE(ran);
+  });
+}
+
+TEST(after_func, stop_and_cancel_race_for_it_and_one_wins) {
+  in_weft([] {
+    for (int i = 0; i < scaled(2'000); ++i) {
+      std::atomic<int> ran{0};
+      bool stopped = false;
+      auto [ctx, cancel] = with_cancel(context());
+      const auto stop = after_func(ctx, [&] { ++ran; });
+      wait_group both;
+      both.go([c = cancel] { c(); });
+      both.go([&] { stopped = stop(); });
+      both.wait().value();
+      wait_until([] { return goroutine_count() == 1; });
+      EXPECT_EQ(ran, stopped ? 0 : 1);
+    }
+  });
+}
+
+TEST(stop_bridge, requests_a_stop_when_the_context_is_done) {
+  in_weft([] {
+    auto [ctx, cancel] = with_cancel(context());
+    const stop_bridge bridge(ctx);
+    channel<int> heard(1);
+    const std::stop_callback heard_it(bridge.token(), [=] { heard.send(1); });
+    EXPECT_FALSE(bridge.token().stop_requested());
+    cancel();
+    EXPECT_EQ(heard.recv().value(), 1);
+    EXPECT_TRUE(bridge.token().stop_requested());
+  });
 }
 
 }  // namespace

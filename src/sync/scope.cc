@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/lock.h"
@@ -19,18 +20,24 @@ class scope_state {
  public:
   explicit scope_state(cancellable c) noexcept : own(std::move(c)) {}
 
-  void fail(std::exception_ptr e) noexcept {
+  // failure: an exception, or an error; neither if it is none.
+  struct failure {
+    std::exception_ptr thrown;
+    std::optional<error> returned;
+  };
+
+  void fail(failure f) noexcept {
     {
       base::locked hold(lock_);
       if (failed_) return;
       failed_ = true;
-      failure_.swap(e);
+      std::swap(failure_, f);
     }
     own.cancel();
   }
-  std::exception_ptr take_failure() noexcept {
+  failure take_failure() noexcept {
     base::locked hold(lock_);
-    return std::exchange(failure_, nullptr);
+    return std::exchange(failure_, {});
   }
 
   const cancellable own;
@@ -40,8 +47,8 @@ class scope_state {
 
  private:
   base::lock<base::rank::scope> lock_;
-  bool failed_ = false;         // guarded by lock_
-  std::exception_ptr failure_;  // guarded by lock_; nothing is destroyed under it
+  bool failed_ = false;  // guarded by lock_
+  failure failure_;      // guarded by lock_; nothing is destroyed under it
 };
 
 }  // namespace sync
@@ -58,14 +65,11 @@ void scope_share::give_back() noexcept {
   of_->members.add(-1);
 }
 
-void scope_share::enter() const noexcept {
-  const sched::gate inside;
-  auto* state = context_access::state(of_->own.ctx);
-  state->retain();
-  if (auto* old = std::exchange(sched::current_goroutine()->inherited, state)) old->release();
-}
+void scope_share::enter() const noexcept { static_cast<void>(exchange_current(of_->own.ctx)); }
 
-void scope_share::fail() const noexcept { of_->fail(std::current_exception()); }
+void scope_share::fail() const noexcept { of_->fail({std::current_exception(), std::nullopt}); }
+
+void scope_share::fail(const error& why) const noexcept { of_->fail({nullptr, why}); }
 
 }  // namespace detail
 
@@ -78,7 +82,9 @@ scope::~scope() noexcept(false) {
   static_cast<void>(wait());
   cancel();
   auto failure = state_->take_failure();
-  if (failure != nullptr && !body_failed) std::rethrow_exception(std::move(failure));
+  if (body_failed) return;
+  if (failure.thrown != nullptr) std::rethrow_exception(std::move(failure.thrown));
+  if (failure.returned.has_value()) throw scope_error(*failure.returned);
 }
 
 const weft::context& scope::context() const noexcept { return state_->own.ctx; }
@@ -96,7 +102,9 @@ result<void> scope::wait(const limit& l) noexcept {
 result<void> scope::join(const limit& l) {
   auto ended = wait(l);
   if (!ended) return ended;
-  if (auto failure = state_->take_failure()) std::rethrow_exception(std::move(failure));
+  auto failure = state_->take_failure();
+  if (failure.thrown != nullptr) std::rethrow_exception(std::move(failure.thrown));
+  if (failure.returned.has_value()) return std::unexpected(*failure.returned);
   return ended;
 }
 

@@ -4,9 +4,11 @@
 #include <weft/wait_group.h>
 
 #include <atomic>
+#include <expected>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "sync/sync_test.h"
@@ -319,6 +321,139 @@ TEST(scope, many_scopes_with_failures_leave_nothing_behind) {
       EXPECT_EQ(text, "deep");
     }
   });
+}
+
+// -- children that return errors --
+
+TEST(scope_error, a_child_that_returns_one_has_failed) {
+  in_weft([] {
+    std::atomic<bool> stopped{false};
+    scope s;
+    s.go([&] {
+      static_cast<void>(s.context().wait());
+      stopped = true;
+    });
+    s.go([]() -> result<int> { return std::unexpected(error(errc::no_such_host, "child")); });
+    const auto joined = s.join();
+    EXPECT_EQ(joined.error(), errc::no_such_host);
+    EXPECT_STREQ(joined.error().op(), "child");
+    EXPECT_TRUE(stopped);
+    EXPECT_TRUE(s.join());
+  });
+}
+
+TEST(scope_error, the_destructor_throws_what_nobody_joined_for) {
+  in_weft([] {
+    EXPECT_THROW(
+        {
+          scope s;
+          s.go([]() -> std::expected<void, std::error_code> {
+            return std::unexpected(std::make_error_code(std::errc::io_error));
+          });
+        },
+        scope_error);
+    EXPECT_THROW(
+        {
+          scope s;
+          s.go([]() -> std::expected<void, std::string> { return std::unexpected("text"); });
+        },
+        std::bad_expected_access<std::string>);
+  });
+}
+
+// -- tasks --
+
+TEST(task, gives_what_its_goroutine_returned_once) {
+  in_weft([] {
+    scope s;
+    auto number = s.spawn([] { return 7; });
+    auto nothing = s.spawn([] {});
+    auto owned = s.spawn([] { return std::make_unique<int>(8); });
+    EXPECT_EQ(number.get().value(), 7);
+    EXPECT_TRUE(nothing.get());
+    EXPECT_EQ(*owned.get().value(), 8);
+    EXPECT_THROW(static_cast<void>(number.get()), misuse_error);
+  });
+}
+
+TEST(task, a_limit_ends_the_wait_and_takes_nothing) {
+  in_weft([] {
+    channel<int> leave(0);
+    scope s;
+    auto slow = s.spawn([&] { return leave.recv().value(); });
+    EXPECT_EQ(slow.get(1ms).error(), errc::timeout);
+    leave.send(5);
+    EXPECT_EQ(slow.get().value(), 5);
+  });
+}
+
+TEST(task, fails_its_scope_and_rethrows) {
+  in_weft([] {
+    scope s;
+    auto bad = s.spawn([]() -> int { throw mine("bad"); });
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(bad.get()); }), "bad");
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join()); }), "bad");
+
+    scope t;
+    auto refused = t.spawn([]() -> result<int> { return std::unexpected(error(errc::eof)); });
+    EXPECT_EQ(refused.get().value().error(), errc::eof);
+    EXPECT_EQ(t.join().error(), errc::eof);
+  });
+}
+
+TEST(task, outlives_its_scope) {
+  in_weft([] {
+    auto later = [] {
+      scope s;
+      return s.spawn([] { return 9; });
+    }();
+    EXPECT_EQ(later.get().value(), 9);
+  });
+}
+
+// -- deadlines, values, shields --
+
+TEST(scope, is_done_at_its_deadline) {
+  in_weft([] {
+    scope s(1ms);
+    s.go([] {
+      EXPECT_TRUE(context::current().wait());
+      EXPECT_EQ(context::current().err(), errc::timeout);
+    });
+  });
+}
+
+TEST(scope, its_goroutines_see_the_values_of_its_context) {
+  in_weft([] {
+    static const context_key<int> key;
+    scope s(with_value(context(), key, 4));
+    s.go([] {
+      EXPECT_EQ(*context::current().value(key), 4);
+      scope inner;
+      inner.go([] { EXPECT_EQ(*context::current().value(key), 4); });
+    });
+  });
+}
+
+TEST(shield, keeps_a_cancellation_out_while_it_stands) {
+  in_weft([] {
+    static const context_key<int> key;
+    scope s(with_value(context(), key, 4));
+    s.go([&] {
+      s.cancel();
+      const auto before = context::current();
+      {
+        const shield clean_up;
+        EXPECT_FALSE(context::current().done());
+        EXPECT_EQ(*context::current().value(key), 4);
+        scope inner;
+        inner.go([] { EXPECT_FALSE(context::current().done()); });
+      }
+      EXPECT_EQ(context::current(), before);
+      EXPECT_TRUE(context::current().done());
+    });
+  });
+  on_thread([] { const shield nothing; });
 }
 
 }  // namespace
