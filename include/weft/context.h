@@ -53,8 +53,8 @@ struct context_access;
 // make_value_context: `value` is destroyed by `destroy` with the context, or when this throws.
 [[nodiscard]] context make_value_context(const context& parent, const void* key, void* value,
                                          void (*destroy)(void*) noexcept);
-// exchange_current: from now on the current goroutine, and what it starts, is in `next`; returns what
-// it was in. A plain thread is in none: `next` comes back.
+// exchange_current: from now on the current goroutine, and what it starts, is in `next`; returns
+// what it was in. A plain thread is in none: `next` comes back.
 context exchange_current(context next) noexcept;
 // stop_waiting: for after_func: true if `own` was not done.
 bool stop_waiting(const context& own) noexcept;
@@ -175,8 +175,8 @@ template <class Rep, class Period>
   return detail::make_context(parent, limit(d).deadline_ns(), &cause);
 }
 
-// with_value: `parent` with a value; it is done when the parent is. For what belongs to a request and
-// passes through many hands (its number, who asks), not for parameters.
+// with_value: `parent` with a value; it is done when the parent is. For what belongs to a request
+// and passes through many hands (its number, who asks), not for parameters.
 template <class T>
 [[nodiscard]] context with_value(const context& parent, const context_key<T>& key,
                                  std::type_identity_t<T> value) {
@@ -191,7 +191,8 @@ template <class T>
 [[nodiscard]] context without_cancel(const context& parent) noexcept;
 
 // shield: what its goroutine does while it stands is not cancelled with the scope around it: for
-// cleaning up after a cancellation. context::current() is meanwhile without_cancel() of what it was.
+// cleaning up after a cancellation. context::current() is meanwhile without_cancel() of what it
+// was.
 //
 //   const weft::shield clean_up;
 //   conn.write("bye\r\n", 1s);
@@ -226,9 +227,10 @@ class stop_function {
   context own_;
 };
 
-// after_func: calls `f` in a goroutine of its own when `ctx` is done, at once if it is done already;
-// once. That goroutine waits from now on, in the runtime of the caller (misuse_error without one),
-// and ends with it. An exception that leaves f ends the process, as that of any goroutine.
+// after_func: calls `f` in a goroutine of its own when `ctx` is done, at once if it is done
+// already; once. That goroutine waits from now on, in the runtime of the caller (misuse_error
+// without one), and ends with it. An exception that leaves f ends the process, as that of any
+// goroutine.
 template <class F>
 stop_function after_func(const context& ctx, F&& f,
                          const std::source_location& site = std::source_location::current()) {

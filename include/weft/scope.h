@@ -7,9 +7,9 @@
 //   both.go([&] { orders = fetch_orders(both.context()); });
 //   both.join();                       // or at the end of the block
 //
-// One that throws, or returns a std::expected without a value, has failed. The first failure cancels
-// the scope's context, which the others see, and is what join() or the destructor reports: an
-// exception is rethrown there. When the block itself is left by an exception, the context is
+// One that throws, or returns a std::expected without a value, has failed. The first failure
+// cancels the scope's context, which the others see, and is what join() or the destructor reports:
+// an exception is rethrown there. When the block itself is left by an exception, the context is
 // cancelled, the goroutines are waited for, and that exception goes on; their failures are dropped.
 //
 // Since it waits for all of them, they may refer to everything that lives longer than the scope.

@@ -2,9 +2,9 @@
 
 // context_state: what a context handle points to.
 //
-// I1  fired() changes under lock_ only; cause_ is written before it and never afterwards. Until then
-//     it is what the cause will be if the deadline passes: its own, or that of the parent whose
-//     deadline it has.
+// I1  fired() changes under lock_ only; cause_ is written before it and never afterwards. Until
+//     then it is what the cause will be if the deadline passes: its own, or that of the parent
+//     whose deadline it has.
 // I2  A state below a parent stands in the parent's children_ until the parent fires or the state
 //     goes away. The list does not count: whoever takes a child out of it by firing uses
 //     try_retain().
