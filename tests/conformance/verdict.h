@@ -1,7 +1,7 @@
 #pragma once
 
-// verdict: the words in which a scenario says what happened. go/verdict.go has the same for Go; what
-// the two languages report in different ways has one word here, and nothing else is translated.
+// verdict: the words in which a scenario says what happened; go/verdict.go has the same for Go.
+// What the two languages report in different ways has one word here; nothing else is translated.
 //
 //   weft                               Go                                       word
 //   misuse_error, another exception    a panic that is recovered                panic: TEXT
