@@ -50,20 +50,19 @@ class receiver;
 
 namespace detail {
 
-// channel_handle: counts one reference to a channel.
+// channel_handle: counts one of each of `Ends` of a channel.
+template <ends Ends>
 class channel_handle {
  public:
   channel_handle() noexcept = default;
-  channel_handle(const channel_handle& other) noexcept : core_(other.core_) {
-    if (core_ != nullptr) retain_channel(*core_);
-  }
+  channel_handle(const channel_handle& other) noexcept : channel_handle(other.core_) {}
   channel_handle(channel_handle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   channel_handle& operator=(channel_handle other) noexcept {
     std::swap(core_, other.core_);
     return *this;
   }
   ~channel_handle() {
-    if (core_ != nullptr) release_channel(*core_);
+    if (core_ != nullptr) release_channel(*core_, Ends);
   }
 
   // size, capacity: how many values it holds now, and how many it has room for. 0 for nil.
@@ -77,7 +76,16 @@ class channel_handle {
   [[nodiscard]] channel_core* core() const noexcept { return core_; }
 
  protected:
-  explicit channel_handle(channel_core* counted) noexcept : core_(counted) {}
+  // Of a channel, with ends of its own.
+  explicit channel_handle(channel_core* of) noexcept : core_(of) {
+    if (core_ != nullptr) retain_channel(*core_, Ends);
+  }
+  // adopt: takes over the ends that the caller has.
+  static channel_handle adopt(channel_core* counted) noexcept {
+    channel_handle made;
+    made.core_ = counted;
+    return made;
+  }
 
  private:
   channel_core* core_ = nullptr;
@@ -103,6 +111,11 @@ class receiving {
     if (outcome == channel_outcome::done) return in.template take<result<T>>(std::in_place);
     return std::unexpected(error_of(outcome, "chan receive"));
   }
+
+  // has_senders: whether anybody can send yet: a `channel` or a `sender` handle is left somewhere,
+  // the one that is asked included, or a send waits. Once false it stays so: what is buffered is
+  // all that will ever come. Always true of a timer; false for nil.
+  [[nodiscard]] bool has_senders() const noexcept { return channel_has(own_core(), sending_end); }
 
   // iterator: receives; the end is when the channel is closed and drained.
   class iterator {
@@ -166,6 +179,11 @@ class sending {
     return channel_may_send(own_core()) && try_hand_over(outgoing<T>(std::move(value)));
   }
 
+  // has_receivers: whether anybody can receive yet, as has_senders().
+  [[nodiscard]] bool has_receivers() const noexcept {
+    return channel_has(own_core(), receiving_end);
+  }
+
   // close: no more will be sent. Wakes all receivers, then all senders that wait, who throw. Throws
   // misuse_error if it is closed already ("close of closed channel") or nil ("close of nil
   // channel"). Never waits, never switches.
@@ -196,7 +214,7 @@ class sending {
 
 // channel: both ends.
 template <class T>
-class channel : public detail::channel_handle,
+class channel : public detail::channel_handle<detail::both_ends>,
                 public detail::receiving<T, channel<T>>,
                 public detail::sending<T, channel<T>> {
   static_assert(std::is_object_v<T> && !std::is_const_v<T> && !std::is_array_v<T>,
@@ -214,8 +232,8 @@ class channel : public detail::channel_handle,
   // receiver. Throws misuse_error ("makechan: size out of range") if negative or more than any
   // memory holds; bad_alloc if there is not so much.
   explicit channel(std::ptrdiff_t capacity)
-      : channel_handle(
-            detail::make_channel(capacity, detail::element_size<T>, detail::dropper<T>())) {}
+      : channel::channel_handle(channel::channel_handle::adopt(
+            detail::make_channel(capacity, detail::element_size<T>, detail::dropper<T>()))) {}
 
   friend bool operator==(const channel& a, const channel& b) noexcept {
     return a.core() == b.core();
@@ -224,23 +242,26 @@ class channel : public detail::channel_handle,
 
 // receiver: the receiving end. It cannot send or close.
 template <class T>
-class receiver : public detail::channel_handle, public detail::receiving<T, receiver<T>> {
+class receiver : public detail::channel_handle<detail::receiving_end>,
+                 public detail::receiving<T, receiver<T>> {
  public:
   using value_type = T;
   receiver() noexcept = default;
-  receiver(const channel<T>& c) noexcept : channel_handle(c) {}
+  receiver(const channel<T>& c) noexcept : receiver::channel_handle(c.core()) {}
 
-  // receiver of a channel that is not made by channel(): takes over the reference.
-  explicit receiver(detail::channel_core* counted) noexcept : channel_handle(counted) {}
+  // receiver of a channel that is not made by channel(): takes over its end.
+  explicit receiver(detail::channel_core* counted) noexcept
+      : receiver::channel_handle(receiver::channel_handle::adopt(counted)) {}
 };
 
 // sender: the sending end. It cannot receive.
 template <class T>
-class sender : public detail::channel_handle, public detail::sending<T, sender<T>> {
+class sender : public detail::channel_handle<detail::sending_end>,
+               public detail::sending<T, sender<T>> {
  public:
   using value_type = T;
   sender() noexcept = default;
-  sender(const channel<T>& c) noexcept : channel_handle(c) {}
+  sender(const channel<T>& c) noexcept : sender::channel_handle(c.core()) {}
 };
 
 }  // namespace weft

@@ -9,11 +9,19 @@
 // All of it works on plain threads as well.
 
 #include <weft/channel.h>
+#include <weft/context.h>
 #include <weft/error.h>
 #include <weft/limit.h>
+#include <weft/mutex.h>
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <source_location>
+#include <type_traits>
+#include <utility>
 
 namespace weft {
 
@@ -97,5 +105,53 @@ class ticker : private timer {
   explicit ticker(nanoseconds period);
   void set_period(nanoseconds period);
 };
+
+// func_timer: a function that is called after a while, each time in a goroutine of its own. It goes
+// on when this handle is gone; stop() is not called. Safe from any thread at once.
+class func_timer {
+ public:
+  // func_timer: `arm` begins to wait until a time on limit::clock.
+  func_timer(std::function<stop_function(std::int64_t due_ns)> arm, std::int64_t due_ns)
+      : arm_(std::move(arm)), stop_(arm_(due_ns)) {}
+  func_timer(const func_timer&) = delete;
+  func_timer& operator=(const func_timer&) = delete;
+  ~func_timer() = default;
+
+  // stop: true if a call was still to come, and now does not. Does not wait for one that runs.
+  bool stop() {
+    const std::lock_guard hold(lock_);
+    return stop_();
+  }
+
+  // reset: calls it after `d` from now, and not when it was due before. Returns as stop() does. A
+  // call that runs goes on, beside the next one.
+  template <class Rep, class Period>
+  bool reset(std::chrono::duration<Rep, Period> d) {
+    const std::lock_guard hold(lock_);
+    const bool was_pending = stop_();
+    stop_ = arm_(limit(d).deadline_ns());
+    return was_pending;
+  }
+
+ private:
+  mutex lock_;
+  const std::function<stop_function(std::int64_t due_ns)> arm_;
+  stop_function stop_;  // guarded by lock_
+};
+
+// after_func: calls `f` after `d`, at once if that is not positive, in a goroutine of its own,
+// which waits from now on in the runtime of the caller (misuse_error without one). `f` must allow
+// that it is called from several goroutines, if reset() is used.
+template <class Rep, class Period, class F>
+func_timer after_func(std::chrono::duration<Rep, Period> d, F&& f,
+                      const std::source_location& site = std::source_location::current()) {
+  static_assert(std::is_invocable_v<std::decay_t<F>&>);
+  auto shared = std::make_shared<std::decay_t<F>>(std::forward<F>(f));
+  return {[shared, site](std::int64_t due_ns) {
+            const auto due = detail::make_context(context(), due_ns).ctx;
+            return after_func(due, [shared] { std::invoke(*shared); }, site);
+          },
+          limit(d).deadline_ns()};
+}
 
 }  // namespace weft

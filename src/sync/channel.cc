@@ -13,6 +13,8 @@
 namespace weft::sync {
 namespace {
 
+static_assert(sizeof(channel_core) <= 192);
+
 // ring_bytes_max: more than any machine has; keeps sums from overflowing.
 constexpr std::size_t ring_bytes_max = std::size_t{1} << 47;
 
@@ -65,6 +67,7 @@ channel_core::~channel_core() {
 channel_core* channel_core::make_clock(std::int64_t due_ns, std::int64_t period_ns) {
   auto* c = new channel_core(0, sizeof(std::int64_t), nullptr);
   c->has_clock_ = true;
+  c->release(detail::sending_end);  // nobody sends
   c->due_ns_ = due_ns;
   c->period_ns_ = period_ns;
   c->publish_look();
@@ -161,7 +164,7 @@ void channel_core::leave(direction d, channel_node& n) noexcept {
 // wait_in: waits in a queue. lock_ is held when it is called, and not when it returns.
 sched::token channel_core::wait_in(direction d, void* slot, const sched::limits& l,
                                    kept& k) noexcept {
-  k.keep(*this);
+  k.keep(*this, end_of(d));
   sched::wait w(reason_of(d), this);
   channel_node n;
   n.who = &w.who();
@@ -311,8 +314,11 @@ channel_core* make_channel(std::ptrdiff_t capacity, std::size_t element_size,
   return new sync::channel_core(room, element_size, drop);
 }
 
-void retain_channel(channel_core& c) noexcept { c.retain(); }
-void release_channel(channel_core& c) noexcept { c.release(); }
+void retain_channel(channel_core& c, ends of) noexcept { c.retain(of); }
+void release_channel(channel_core& c, ends of) noexcept { c.release(of); }
+bool channel_has(const channel_core* c, ends which) noexcept {
+  return c != nullptr && c->has(which);
+}
 
 channel_outcome channel_send(channel_core* c, const void* slot, const limit& l) noexcept {
   sync::kept k;

@@ -18,7 +18,7 @@
 // I4  look_ says what take() and put() would say, as of the last critical section; its upper bits
 //     count the changes. It is written under lock_ only.
 // I5  Either side of a match may hold the last handle, and may be the first to go on and drop it.
-//     So who parks counts a reference meanwhile (`kept`), which is given back outside the gate,
+//     So who parks counts its end meanwhile (`kept`), which is given back outside the gate,
 //     since the elements that are left may be destroyed by it; and returns only after its server
 //     has let the lock go (base::lock::pass).
 // I6  A channel with a clock (time.h) has no ring and no senders: take() looks at due_ns_, and who
@@ -59,18 +59,24 @@ inline constexpr sched::token token_look_again = sched::token_none;
 
 enum class direction : unsigned char { recv, send };
 
-// kept: the reference of one who waits.
+// kept: the end of one who waits.
 class kept {
  public:
   kept() noexcept = default;
   kept(const kept&) = delete;
   kept& operator=(const kept&) = delete;
   inline ~kept();
-  inline void keep(channel_core& core) noexcept;
+  inline void keep(channel_core& core, detail::ends which) noexcept;
 
  private:
   channel_core* core_ = nullptr;
+  detail::ends which_ = 0;
 };
+
+// end_of: the end that an operation in this direction uses.
+[[nodiscard]] constexpr detail::ends end_of(direction d) noexcept {
+  return d == direction::recv ? detail::receiving_end : detail::sending_end;
+}
 
 class channel_core {
  public:
@@ -81,13 +87,20 @@ class channel_core {
   // make_clock: a channel of time points with a clock.
   [[nodiscard]] static channel_core* make_clock(std::int64_t due_ns, std::int64_t period_ns);
 
-  void retain() noexcept {
-    // relaxed: whoever retains has a reference already.
-    references_.fetch_add(1, base::relaxed);
+  // retain, release: of the ends `which`; with the last of both kinds the channel goes.
+  void retain(detail::ends which) noexcept {
+    // relaxed: whoever retains has an end already.
+    ends_.fetch_add(which, base::relaxed);
   }
-  void release() noexcept {
+  void release(detail::ends which) noexcept {
     // acq_rel: the last one sees all that the others did.
-    if (references_.fetch_sub(1, base::acq_rel) == 1) delete this;
+    if (ends_.fetch_sub(which, base::acq_rel) == which) delete this;
+  }
+  // has: whether any of the ends `which` is left.
+  [[nodiscard]] bool has(detail::ends which) const noexcept {
+    const auto mask = which * UINT32_MAX;
+    // acquire: what the last one did before it went is seen.
+    return has_clock_ || (ends_.load(base::acquire) & mask) != 0;
   }
 
   // -- whole operations; inside the gate --
@@ -155,7 +168,7 @@ class channel_core {
   void (*const drop_)(void*) noexcept;
   const std::unique_ptr<std::byte[]> ring_;
 
-  base::atomic<std::uint32_t> references_{1};
+  base::atomic<detail::ends> ends_{detail::both_ends};
   base::atomic<std::uint64_t> look_{0};
 
   base::lock<base::rank::channel> lock_;
@@ -171,13 +184,14 @@ class channel_core {
 };
 
 kept::~kept() {
-  if (core_ != nullptr) core_->release();
+  if (core_ != nullptr) core_->release(which_);
 }
 
-void kept::keep(channel_core& core) noexcept {
+void kept::keep(channel_core& core, detail::ends which) noexcept {
   if (core_ != nullptr) return;
-  core.retain();
+  core.retain(which);
   core_ = &core;
+  which_ = which;
 }
 
 // outcome_of: how a wait ended that nobody served.

@@ -1,5 +1,6 @@
 #include <weft/channel.h>
 #include <weft/context.h>
+#include <weft/time.h>
 #include <weft/wait_group.h>
 
 #include <array>
@@ -863,6 +864,68 @@ TEST(channel, a_goroutine_may_park_inside_an_unwinding_destructor) {
     wait_until_parked(wait_reason::chan_receive, 20);
     ch.close();
     all.wait().value();
+  });
+}
+
+// -- ends --
+
+TEST(channel_ends, a_receiver_learns_that_nobody_is_left_to_send) {
+  in_both([] {
+    channel<int> c(1);
+    receiver<int> from = c;
+    std::optional<sender<int>> to = c;
+    c.send(1);
+    c = {};
+    EXPECT_TRUE(from.has_senders());
+    auto last = std::move(*to);
+    to.reset();
+    EXPECT_TRUE(from.has_senders());
+    last = {};
+    EXPECT_FALSE(from.has_senders());
+    EXPECT_EQ(from.recv().value(), 1);
+  });
+}
+
+TEST(channel_ends, both_kinds_are_counted_apart) {
+  in_both([] {
+    channel<int> c(1);
+    const receiver<int> from = c;
+    const sender<int> to = c;
+    const receiver<int> second = from;
+    EXPECT_TRUE(c.has_senders());
+    EXPECT_TRUE(c.has_receivers());
+    c = {};
+    EXPECT_TRUE(from.has_senders());
+    EXPECT_TRUE(to.has_receivers());
+  });
+  in_both([] {
+    channel<int> c(1);
+    const receiver<int> from = c;
+    c = {};
+    EXPECT_FALSE(from.has_senders());
+  });
+  in_both([] {
+    channel<int> c(1);
+    const sender<int> to = c;
+    c = {};
+    EXPECT_FALSE(to.has_receivers());
+    EXPECT_FALSE(channel<int>().has_senders());
+    EXPECT_TRUE(timer(1h).channel().has_senders());
+  });
+}
+
+TEST(channel_ends, who_waits_is_one) {
+  in_weft([] {
+    channel<int> c(0);
+    sender<int> to = c;
+    auto waiting = std::make_shared<receiver<int>>(c);
+    c = {};
+    go([waiting] { static_cast<void>(waiting->recv()); });
+    wait_until_parked(wait_reason::chan_receive, 1);
+    *waiting = {};
+    EXPECT_TRUE(to.has_receivers());
+    to.send(1);
+    wait_until([&] { return !to.has_receivers(); });
   });
 }
 

@@ -83,7 +83,7 @@ class selection {
   ~selection() {
     if (!counted_) return;
     for (const select_case& c : cases_) {
-      if (is_channel(c)) c.core->release();
+      if (is_channel(c)) c.core->release(end_of(direction_of(c)));
     }
   }
 
@@ -228,7 +228,7 @@ void selection::wait_for_one() noexcept {
   // Before a value changes hands: then the other side may drop the handles, of the channels that
   // are still locked too.
   for (const select_case& c : cases_) {
-    if (is_channel(c)) c.core->retain();
+    if (is_channel(c)) c.core->retain(end_of(direction_of(c)));
   }
   counted_ = true;
   for (;;) {

@@ -187,5 +187,32 @@ TEST(ticker, a_huge_period_never_ticks) {
   });
 }
 
+TEST(func_timer, calls_its_function_once_in_a_goroutine_of_its_own) {
+  in_weft([] {
+    channel<bool> ran(1);
+    auto t = after_func(1ms, [=] { ran.send(in_goroutine()); });
+    EXPECT_TRUE(ran.recv().value());
+    EXPECT_FALSE(t.stop());
+    after_func(-1s, [=] { ran.send(true); });
+    EXPECT_TRUE(ran.recv().value());
+  });
+}
+
+TEST(func_timer, stop_prevents_the_call_and_reset_moves_it) {
+  in_weft([] {
+    channel<int> ran(2);
+    auto t = after_func(1h, [=] { ran.send(1); });
+    EXPECT_TRUE(t.stop());
+    EXPECT_FALSE(t.stop());
+    EXPECT_FALSE(t.reset(1h));
+    EXPECT_TRUE(t.reset(1ms));
+    EXPECT_EQ(ran.recv().value(), 1);
+    EXPECT_FALSE(t.reset(0s));
+    EXPECT_EQ(ran.recv().value(), 1);
+    wait_until([] { return goroutine_count() == 1; });
+    EXPECT_FALSE(ran.try_recv());
+  });
+}
+
 }  // namespace
 }  // namespace weft

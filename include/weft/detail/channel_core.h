@@ -20,12 +20,20 @@ using sync::channel_core;
 // channel_outcome: how an operation on a channel ended. `blocked` only from those that do not wait.
 enum class channel_outcome : unsigned char { done, closed, blocked, timeout, cancelled };
 
+// ends: what a handle can do; each is counted.
+using ends = std::uint64_t;
+inline constexpr ends receiving_end = 1;
+inline constexpr ends sending_end = ends{1} << 32;
+inline constexpr ends both_ends = receiving_end | sending_end;
+
 // A slot holds `element_size` bytes of an element. `drop` destroys what a slot holds; null if
 // nothing needs to be done.
 [[nodiscard]] channel_core* make_channel(std::ptrdiff_t capacity, std::size_t element_size,
                                          void (*drop)(void* slot) noexcept);
-void retain_channel(channel_core& c) noexcept;
-void release_channel(channel_core& c) noexcept;
+void retain_channel(channel_core& c, ends of) noexcept;
+void release_channel(channel_core& c, ends of) noexcept;
+// channel_has: whether a handle, or a call that waits, has one of these ends.
+[[nodiscard]] bool channel_has(const channel_core* c, ends which) noexcept;
 
 // Null is the nil channel.
 [[nodiscard]] channel_outcome channel_send(channel_core* c, const void* slot,
