@@ -225,6 +225,7 @@ void session::leave_rooms(const std::string& reason) {
 
 void session::finish() {
   fence();
+  // Nobody sees this one any more before another can take the nick.
   if (is_registered_) leave_rooms(reason_);
   const profile p = me_->who();
   hub_.people.expel(p.nick, *me_);
