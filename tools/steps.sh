@@ -131,6 +131,8 @@ steps_all() {
     fi
     run_preset release "guard=$guard" "$guarded" WEFT_STACK_GUARD=$guard
   done
+  run_preset release "a million" weft_storm_test WEFT_STORM=1000000
+  run_preset tsan "migrate,shuffle" weft_storm_test WEFT_TEST_MODE=migrate,shuffle
   steps_aarch64
   step "models" 1200 tests/model/run
   steps_stress

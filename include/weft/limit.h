@@ -11,6 +11,10 @@
 //
 // What is ready at once is done even if the limit has passed already. A wait that a limit ends
 // reports errc::timeout (deadline) or errc::cancelled, by value, and leaves the object as it was.
+//
+// Input and output (accept, dial, read, write, names, files, processes) observe the context of the
+// scope they are made in (context::current()) besides, without being told. context.h's `shield`
+// keeps that out.
 
 #include <chrono>
 #include <concepts>
@@ -90,8 +94,10 @@ class limit {
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
   [[nodiscard]] std::int64_t deadline_ns() const noexcept { return deadline_ns_; }
 
-  // raw: what the runtime's waits take; a loan.
+  // raw: what the runtime's waits take; a loan. raw_io: of input and output, which observe the
+  // scope they are made in as well.
   [[nodiscard]] sched::limits raw() const noexcept;
+  [[nodiscard]] sched::limits raw_io() const noexcept;
 
  private:
   // source: what can cancel; a context's is borrowed, a bridged token's is owned.

@@ -12,6 +12,9 @@
 // an exception is rethrown there. When the block itself is left by an exception, the context is
 // cancelled, the goroutines are waited for, and that exception goes on; their failures are dropped.
 //
+// Reads, writes and other input and output of its goroutines end when the context is done; what
+// else may wait takes the context as its limit.
+//
 // Since it waits for all of them, they may refer to everything that lives longer than the scope.
 //
 // A goroutine that one of them starts with weft::go inherits the context, but nobody waits for it,
@@ -33,6 +36,7 @@
 #include <optional>
 #include <source_location>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -71,14 +75,12 @@ class scope_share {
   ~scope_share() {
     if (of_ != nullptr) give_back();
   }
-  // enter: the current goroutine, and what it starts, inherit the scope's context.
-  void enter() const noexcept;
-  // fail: with the exception that is being handled, or with an error.
-  void fail() const noexcept;
-  void fail(const error& why) const noexcept;
+  // run: f(argument), by a goroutine that inherits the scope's context, as will what it starts. An
+  // exception that leaves f is the goroutine's failure.
+  void run(void (*f)(void*), void* argument) const noexcept;
 
-  // judge: fails if `returned` holds an error. One that is no error of ours becomes one, or else a
-  // std::bad_expected_access.
+  // judge: an error in `returned` is the goroutine's failure. One that is no error of ours becomes
+  // one, or else a std::bad_expected_access.
   template <class T, class E>
   void judge(const std::expected<T, E>& returned) const {
     if (returned.has_value()) return;
@@ -92,6 +94,7 @@ class scope_share {
   }
 
  private:
+  void fail(const error& why) const noexcept;
   void give_back() noexcept;
   sync::scope_state* of_;
 };
@@ -102,16 +105,16 @@ struct scope_child {
   scope_share share;
   F f;
   void operator()() {
-    share.enter();
-    try {
-      if constexpr (is_expected<std::invoke_result_t<F>>) {
-        share.judge(std::invoke(std::move(f)));
-      } else {
-        std::invoke(std::move(f));
-      }
-    } catch (...) {
-      share.fail();
-    }
+    share.run(
+        [](void* self) {
+          auto& child = *static_cast<scope_child*>(self);
+          if constexpr (is_expected<std::invoke_result_t<F>>) {
+            child.share.judge(std::invoke(std::move(child.f)));
+          } else {
+            std::invoke(std::move(child.f));
+          }
+        },
+        this);
   }
 };
 
@@ -241,6 +244,11 @@ class scope {
 
   // cancel: cancels the context; does not wait.
   void cancel() noexcept;
+
+  // failure_trace: for the first failure, if it is an exception: the goroutine that threw it, the
+  // stack it threw it from and where it was started, as a panic shows them. "" if there is none.
+  // Also when it has been rethrown; a process that ends of it says the same.
+  [[nodiscard]] std::string failure_trace() const;
 
   // wait: until all its goroutines have ended. An error means that `l` ended the wait before; it
   // says nothing of their failures.

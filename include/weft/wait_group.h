@@ -68,13 +68,13 @@ class wait_group {
     wait_group* of_;
   };
 
-  // child: its members end in reverse: the share after the function. noexcept: an exception ends
-  // the process here, where the share is still owed.
+  // child: its members end in reverse: the share after the function. An exception that leaves it
+  // ends the process where it is thrown, while the share is still owed.
   template <class F>
   struct child {
     share owed;
     F f;
-    void operator()() noexcept { std::invoke(std::move(f)); }
+    void operator()() { std::invoke(std::move(f)); }
   };
 
   alignas(8) std::byte core_[24] = {};

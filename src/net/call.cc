@@ -20,7 +20,7 @@ result<std::size_t> transferred(const pollable& io, const pollable::outcome& o,
 }
 
 result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit& l) {
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const call c(io, direction::read, verb::read, wait_reason::io_read, limits);
   if (!c) return std::unexpected(c.why());
   if (buffer.empty()) return 0;
@@ -30,7 +30,7 @@ result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit&
 }
 
 write_result write_all(pollable& io, std::span<const char> bytes, const limit& l) {
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const call c(io, direction::write, verb::write, wait_reason::io_write, limits);
   if (!c) return std::unexpected(write_error(c.why(), 0));
   std::size_t written = 0;

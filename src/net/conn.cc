@@ -69,7 +69,7 @@ result<std::size_t> conn::read(std::span<char> buffer, const limit& l) {
 result<detail::lent_bytes> conn::borrow(const limit& l) {
   if (io_ == nullptr) return closed_conn("read");
   pollable& io = *io_;  // what is destroyed under us is the handle, not this
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const call c(io, direction::read, verb::read, wait_reason::io_read, limits);
   if (!c) return std::unexpected(c.why());
   pollable::outcome o;
@@ -109,7 +109,7 @@ write_result conn::write(std::span<const char> bytes, const limit& l) {
 write_result conn::writev(std::span<const std::span<const char>> pieces, const limit& l) {
   if (io_ == nullptr) return std::unexpected(write_error(closed_conn("write").error(), 0));
   pollable& io = *io_;  // as in borrow()
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const call c(io, direction::write, verb::write, wait_reason::io_write, limits);
   if (!c) return std::unexpected(write_error(c.why(), 0));
   piece_cursor cursor(pieces);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <weft/context.h>
 #include <weft/net.h>
+#include <weft/scope.h>
 
 #include <algorithm>
 #include <array>
@@ -599,6 +600,53 @@ TEST(conn_runtime, outlives_its_runtime_and_can_be_closed_then) {
   in_weft([&] { pair = connect_pair(); });
   EXPECT_TRUE(pair->client.close().has_value());
   EXPECT_EQ(pair->client.close().error(), errc::closed);
+}
+
+// -- in a scope --
+
+TEST(conn_scope, input_and_output_end_with_it) {
+  in_weft([] {
+    auto pair = connect_pair("unix");
+    auto l = listen("tcp", "127.0.0.1:0").value();
+    std::array<char, 10> buffer;
+    scope s;
+    s.go([&] { EXPECT_EQ(pair.client.read(buffer).error(), errc::cancelled); });
+    s.go([&] { EXPECT_EQ(pair.client.read_lent([](auto) {}).error(), errc::cancelled); });
+    s.go([&] {
+      const std::string much(10 << 20, 'x');
+      EXPECT_EQ(pair.client.write(much, 1h).error(), errc::cancelled);
+    });
+    s.go([&] { EXPECT_EQ(l.accept().error(), errc::cancelled); });
+    wait_until_parked(wait_reason::io_read, 2);
+    wait_until_parked(wait_reason::io_write, 1);
+    wait_until_parked(wait_reason::io_accept, 1);
+    s.cancel();
+    static_cast<void>(s.join());
+  });
+}
+
+TEST(conn_scope, its_deadline_is_theirs) {
+  in_weft([] {
+    auto pair = connect_pair("unix");
+    std::array<char, 10> buffer;
+    scope s(1ms);
+    s.go([&] { EXPECT_EQ(pair.client.read(buffer, 1h).error(), errc::timeout); });
+  });
+}
+
+TEST(conn_scope, a_shield_keeps_its_end_out) {
+  in_weft([] {
+    auto pair = connect_pair("unix");
+    std::array<char, 10> buffer;
+    scope s;
+    s.cancel();
+    s.go([&] {
+      const shield clean_up;
+      EXPECT_EQ(pair.client.read(buffer).value(), 1U);
+    });
+    wait_until_parked(wait_reason::io_read, 1);
+    EXPECT_TRUE(pair.server.write("x"));
+  });
 }
 
 // ends: whether the stream to `c` has ended, asked of the kernel: no runtime is running any more.

@@ -88,7 +88,7 @@ result<conn> dial_one(const address& to, const sched::limits& l) {
 }  // namespace
 
 result<conn> dial(std::string_view network, std::string_view address, const limit& l) {
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const auto net = parse_network(network);
   if (!net) return std::unexpected(net.error());
   const auto targets = resolve(*net, address, purpose::dial, limits);

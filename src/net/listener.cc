@@ -183,7 +183,7 @@ listener::~listener() {
 result<conn> listener::accept(const limit& l) {
   const auto state = state_;  // stays while we are in it, whatever becomes of the listener
   if (state == nullptr) return std::unexpected(error(errc::closed, "accept"));
-  return state->accept(l.raw());
+  return state->accept(l.raw_io());
 }
 
 void listener::set_deadline(clock::time_point t) noexcept {

@@ -21,7 +21,7 @@ std::unexpected<error> closed_fd(const char* op) {
 }
 
 result<void> wait_ready(net::pollable& io, direction dir, const limit& l) {
-  const auto limits = l.raw();
+  const auto limits = l.raw_io();
   const bool reads = dir == direction::read;
   const auto reason = reads ? wait_reason::io_read : wait_reason::io_write;
   const auto what = reads ? verb::read : verb::write;

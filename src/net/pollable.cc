@@ -374,7 +374,7 @@ sched::token pollable::check(poll::direction dir, const sched::limits& l) noexce
     if (const auto by = refusal_locked(); by != sched::token_none) return by;
     deadline_ns = std::min(deadline_ns, side_of(dir).deadline_ns);
   }
-  for (const auto* source : {l.cancel, l.also}) {
+  for (const auto* source : {l.cancel, l.also, l.scope}) {
     if (source != nullptr && source->fired()) return sched::token_cancelled;
   }
   return passed(deadline_ns) ? sched::token_timeout : sched::token_ready;

@@ -41,10 +41,6 @@ constexpr std::uint32_t young_budget = 64;
   base::fatal(text);
 }
 
-// run_body: an exception that leaves the closure meets this noexcept and ends the process with the
-// stack still standing.
-void run_body(goroutine& g) noexcept { g.invoke(g.closure); }
-
 }  // namespace
 
 void scheduler::bind(machine& m, goroutine& g) noexcept {
@@ -131,13 +127,15 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
   }
 }
 
-void scheduler::goroutine_entry(void*) noexcept {
+// goroutine_entry: not noexcept, and without a handler: the unwinder that looks for one comes to the
+// end of the stack, and the process ends (inspect.cc) with everything still standing.
+void scheduler::goroutine_entry(void*) {
   arch::sanitizer::after_switch({});
   for (;;) {
     finish_switch();
     goroutine& g = *current_machine()->current;
     leave_runtime(*current_machine());
-    run_body(g);
+    g.invoke(g.closure);
     // Here, where destructors of values may use the runtime.
     if (auto* values = std::exchange(g.inherited_values, nullptr)) values->release();
     enter_runtime(*current_machine());

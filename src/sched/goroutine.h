@@ -24,6 +24,7 @@ namespace weft::sched {
 class scheduler;
 class cancel_source;
 class counted;
+struct throw_trace;
 struct machine;
 
 inline constexpr std::size_t closure_size = 64;
@@ -94,6 +95,8 @@ struct goroutine : waiter {
   arch::context context;
   stack::stack* stack = nullptr;
   arch::eh_globals eh;
+  throw_trace* throws_to = nullptr;       // where what leaves it is noted; null: nowhere
+  const throw_trace* rethrown = nullptr;  // of the exception that a scope rethrows here
   std::uint32_t blocking_depth = 0;  // of blocking() around where it stands
   machine* last_machine = nullptr;   // the one it runs on; where it ran last, while it does not
 

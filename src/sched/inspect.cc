@@ -17,6 +17,7 @@
 
 #include "sched/environment.h"
 #include "sched/scheduler.h"
+#include "sched/throw_trace.h"
 #include "stack/overflow.h"
 
 namespace weft::sched {
@@ -160,6 +161,10 @@ void say_origin(const goroutine& g, const char* indent) noexcept {
     say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();
     say_origin(*g, "");
+    if (g->rethrown != nullptr) {
+      say("\nfrom ");
+      base::write_stderr(text_of(*g->rethrown));
+    }
     ::_exit(2);
   }
   if (previous_terminate != nullptr) previous_terminate();

@@ -139,7 +139,7 @@ class scheduler {
   static void leave(arch::context& from, const destination& to, bool dying) noexcept;
   void run_from_home(machine& m, goroutine& g) noexcept;
   static void switch_away(machine& m, goroutine& from, goroutine* next, bool dying) noexcept;
-  static void goroutine_entry(void*) noexcept;
+  static void goroutine_entry(void*);
   void bind(machine& m, goroutine& g) noexcept;
   [[nodiscard]] static bool home_is_due(machine& m) noexcept;
   goroutine* pick_local(machine& m) noexcept;

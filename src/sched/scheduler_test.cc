@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <weft/go.h>
@@ -504,6 +505,18 @@ TEST(scheduler_death, a_total_deadlock_is_named_with_every_goroutine) {
   EXPECT_EXIT(stuck(), testing::ExitedWithCode(2),
               "all goroutines are asleep - deadlock!\n(.|\n)*goroutine 1 "
               "\\[sync.WaitGroup.Wait\\](.|\n)*stuck one");
+}
+
+TEST(scheduler_death, a_panic_unwinds_nothing) {
+  struct loud {
+    ~loud() { std::fputs("unwound", stderr); }
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::run([] {
+                const loud local;
+                throw std::runtime_error("too bad");
+              }),
+              testing::ExitedWithCode(2), testing::Not(testing::HasSubstr("unwound")));
 }
 
 TEST(scheduler_death, an_exception_that_leaves_a_goroutine_ends_the_process_like_a_panic) {

@@ -47,6 +47,8 @@ goroutine* scheduler::make(const spawn_request& request) {
   g->stack_size = request.stack_size == 0 ? default_stack_size : request.stack_size;
   g->name = request.name;
   g->eh = {};
+  g->throws_to = nullptr;
+  g->rethrown = nullptr;
   g->blocking_depth = 0;
   g->last_machine = nullptr;
   g->reason = wait_reason::none;

@@ -83,18 +83,17 @@ struct proxy_return {
 // cancellation: a wait's place in the list of what may cancel it; none if there is nothing.
 class cancellation {
  public:
-  cancellation(cancel_source* source, waiter& who, ticket at) noexcept : source_(source) {
-    node_.who = &who;
-    node_.at = at;
-  }
+  explicit cancellation(cancel_source* source) noexcept : source_(source) {}
   cancellation(const cancellation&) = delete;
   cancellation& operator=(const cancellation&) = delete;
   ~cancellation() {
     if (entered_) source_->remove(node_);
   }
   // enter: false if it has fired already.
-  [[nodiscard]] bool enter() noexcept {
+  [[nodiscard]] bool enter(waiter& who, ticket at) noexcept {
     if (source_ == nullptr) return true;
+    node_.who = &who;
+    node_.at = at;
     entered_ = source_->add(node_);
     return entered_;
   }
@@ -166,9 +165,11 @@ token wait::give_up() noexcept {
 token wait::park(const limits& l) noexcept {
   WEFT_ASSERT(open_, "a wait parks once");
   open_ = false;
-  cancellation first(l.cancel, who_, ticket_);
-  cancellation second(l.also, who_, ticket_);
-  if (!first.enter() || !second.enter()) {
+  cancellation first(l.cancel);
+  cancellation second(l.also);
+  cancellation third(l.scope);
+  const auto enter = [&](cancellation& c) { return c.enter(who_, ticket_); };
+  if (!enter(first) || !enter(second) || !enter(third)) {
     // Cancelled already. Somebody else may have decided otherwise by now; then that holds.
     if (who_.disarm()) return token_cancelled;
     return who_.resume();
@@ -220,7 +221,7 @@ token wait::park_thread(std::int64_t deadline_ns) noexcept {
 
 std::error_code code_of(token by, const limits& l) noexcept {
   if (by == token_cancelled) {
-    for (const cancel_source* source : {l.cancel, l.also}) {
+    for (const cancel_source* source : {l.cancel, l.also, l.scope}) {
       if (source != nullptr && source->fired()) return source->code();
     }
   }

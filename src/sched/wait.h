@@ -28,6 +28,7 @@ struct limits {
   std::int64_t deadline_ns = none_due;
   cancel_source* cancel = nullptr;  // a loan
   cancel_source* also = nullptr;    // a loan; a second one, which may be without a first
+  cancel_source* scope = nullptr;   // a loan: of the scope that an input or output is made in
 };
 
 class wait {

@@ -1,9 +1,11 @@
 #include <weft/limit.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sched/environment.h"
 #include "sched/gate.h"
+#include "sched/scheduler.h"
 #include "sched/wait.h"
 #include "sync/context.h"
 
@@ -23,7 +25,18 @@ limit::limit(std::stop_token token) {
   first_ = {sync::context_state::create_for(std::move(token), nullptr), true};
 }
 
-sched::limits limit::raw() const noexcept { return {deadline_ns_, first_.get(), second_.get()}; }
+sched::limits limit::raw() const noexcept {
+  return {deadline_ns_, first_.get(), second_.get(), nullptr};
+}
+
+sched::limits limit::raw_io() const noexcept {
+  auto l = raw();
+  const sched::goroutine* g = sched::current_goroutine();
+  if (g == nullptr || g->inherited == nullptr) return l;
+  l.scope = g->inherited;
+  l.deadline_ns = std::min(l.deadline_ns, l.scope->deadline_ns());
+  return l;
+}
 
 std::int64_t limit::after(std::int64_t ns) noexcept {
   if (ns == 0) return 0;

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "sched/gate.h"
 #include "sched/scheduler.h"
+#include "sched/throw_trace.h"
 #include "sync/context.h"
 #include "sync/wait_group_core.h"
 
@@ -20,9 +21,10 @@ class scope_state {
  public:
   explicit scope_state(cancellable c) noexcept : own(std::move(c)) {}
 
-  // failure: an exception, or an error; neither if it is none.
+  // failure: an exception, and from where it was thrown, or an error; neither if it is none.
   struct failure {
     std::exception_ptr thrown;
+    std::unique_ptr<const sched::throw_trace> from;
     std::optional<error> returned;
   };
 
@@ -35,9 +37,25 @@ class scope_state {
     }
     own.cancel();
   }
-  failure take_failure() noexcept {
+  // take_failure: what has to be reported; once. Where it was thrown stays here.
+  [[nodiscard]] std::pair<std::exception_ptr, std::optional<error>> take_failure() noexcept {
     base::locked hold(lock_);
-    return std::exchange(failure_, {});
+    return {std::exchange(failure_.thrown, nullptr), std::exchange(failure_.returned, {})};
+  }
+  // from: null if there is no exception. Constant once there is one.
+  [[nodiscard]] const sched::throw_trace* from() noexcept {
+    base::locked hold(lock_);
+    return failure_.from.get();
+  }
+  // report: throws, or returns the error.
+  result<void> report() {
+    auto [thrown, returned] = take_failure();
+    if (thrown != nullptr) {
+      const sched::rethrowing first(*from());
+      std::rethrow_exception(std::move(thrown));
+    }
+    if (returned.has_value()) return std::unexpected(*returned);
+    return {};
   }
 
   const cancellable own;
@@ -65,11 +83,17 @@ void scope_share::give_back() noexcept {
   of_->members.add(-1);
 }
 
-void scope_share::enter() const noexcept { static_cast<void>(exchange_current(of_->own.ctx)); }
+void scope_share::run(void (*f)(void*), void* argument) const noexcept {
+  static_cast<void>(exchange_current(of_->own.ctx));
+  sched::throw_trace from;
+  try {
+    sched::call_observed(f, argument, from);
+  } catch (...) {
+    of_->fail({std::current_exception(), std::make_unique<sched::throw_trace>(from), std::nullopt});
+  }
+}
 
-void scope_share::fail() const noexcept { of_->fail({std::current_exception(), std::nullopt}); }
-
-void scope_share::fail(const error& why) const noexcept { of_->fail({nullptr, why}); }
+void scope_share::fail(const error& why) const noexcept { of_->fail({nullptr, nullptr, why}); }
 
 }  // namespace detail
 
@@ -81,10 +105,8 @@ scope::~scope() noexcept(false) {
   if (body_failed) cancel();
   static_cast<void>(wait());
   cancel();
-  auto failure = state_->take_failure();
   if (body_failed) return;
-  if (failure.thrown != nullptr) std::rethrow_exception(std::move(failure.thrown));
-  if (failure.returned.has_value()) throw scope_error(*failure.returned);
+  if (const auto reported = state_->report(); !reported) throw scope_error(reported.error());
 }
 
 const weft::context& scope::context() const noexcept { return state_->own.ctx; }
@@ -101,11 +123,12 @@ result<void> scope::wait(const limit& l) noexcept {
 
 result<void> scope::join(const limit& l) {
   auto ended = wait(l);
-  if (!ended) return ended;
-  auto failure = state_->take_failure();
-  if (failure.thrown != nullptr) std::rethrow_exception(std::move(failure.thrown));
-  if (failure.returned.has_value()) return std::unexpected(*failure.returned);
-  return ended;
+  return ended ? state_->report() : ended;
+}
+
+std::string scope::failure_trace() const {
+  const sched::throw_trace* from = state_->from();
+  return from != nullptr ? text_of(*from) : std::string();
 }
 
 }  // namespace weft

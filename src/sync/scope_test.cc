@@ -4,6 +4,8 @@
 #include <weft/wait_group.h>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <stdexcept>
@@ -454,6 +456,71 @@ TEST(shield, keeps_a_cancellation_out_while_it_stands) {
     });
   });
   on_thread([] { const shield nothing; });
+}
+
+// -- traces --
+
+[[gnu::noinline]] void throw_from_here() { throw mine("traced"); }
+
+// passes_through: whether a frame of `trace` lies in `function`, which is short.
+bool passes_through(const std::string& trace, void (*function)()) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(function);
+  for (std::size_t at = trace.find("[0x"); at != std::string::npos;
+       at = trace.find("[0x", at + 1)) {
+    const auto frame = std::stoull(trace.substr(at + 1), nullptr, 16);
+    if (frame > begin && frame < begin + 1000) return true;
+  }
+  return false;
+}
+
+TEST(scope_trace, tells_where_the_exception_was_thrown_and_by_whom) {
+  in_weft([] {
+    scope s;
+    EXPECT_EQ(s.failure_trace(), "");
+    s.go({.name = "thrower"}, [] { throw_from_here(); });
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join()); }), "traced");
+    const auto trace = s.failure_trace();
+    EXPECT_NE(trace.find("\"thrower\" [failed]:"), std::string::npos) << trace;
+    EXPECT_TRUE(passes_through(trace, throw_from_here)) << trace;
+    EXPECT_NE(trace.find("scope_test.cc"), std::string::npos) << trace;
+  });
+}
+
+TEST(scope_trace, is_the_first_one_through_nested_scopes) {
+  in_weft([] {
+    scope outer;
+    outer.go({.name = "middle"}, [] {
+      try {
+        throw mine("caught, and not noted");
+      } catch (const mine&) {
+      }
+      scope inner;
+      inner.go({.name = "deep"}, [] { throw_from_here(); });
+    });
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(outer.join()); }), "traced");
+    const auto trace = outer.failure_trace();
+    EXPECT_NE(trace.find("\"deep\""), std::string::npos) << trace;
+    EXPECT_TRUE(passes_through(trace, throw_from_here)) << trace;
+  });
+}
+
+TEST(scope_trace, of_an_error_is_empty) {
+  in_weft([] {
+    scope s;
+    s.go([]() -> result<void> { return std::unexpected(error(errc::eof)); });
+    EXPECT_EQ(s.join().error(), errc::eof);
+    EXPECT_EQ(s.failure_trace(), "");
+  });
+}
+
+TEST(scope_trace_death, a_panic_shows_the_childs_stack) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::run([] {
+                scope s;
+                s.go({.name = "thrower"}, [] { throw_from_here(); });
+              }),
+              testing::ExitedWithCode(2),
+              "panic: traced(.|\n)*goroutine 1 (.|\n)*from goroutine [0-9]+ \"thrower\" .failed.");
 }
 
 }  // namespace

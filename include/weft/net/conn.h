@@ -11,9 +11,9 @@
 // Everything but moving and destroying may be called from several goroutines (and threads) at once.
 // Reads take turns in the order they came, and so do writes; a read and a write do not wait for
 // each other. A call that waits ends with
-//   errc::timeout     when its limit, or the connection's deadline, passes
-//   errc::cancelled   when the context or stop_token of its limit says so
-//   errc::closed      when somebody closes the connection
+//   errc::timeout     when its limit, or the connection's deadline, passes errc::cancelled   when
+//   the context or stop_token of its limit says so, or its scope is cancelled errc::closed
+//   when somebody closes the connection
 // and otherwise with what the kernel says. What can be done at once is done even if the limit has
 // passed already, or its context is cancelled; a deadline that has passed fails the call at once.
 //
