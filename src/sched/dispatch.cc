@@ -127,8 +127,8 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
   }
 }
 
-// goroutine_entry: not noexcept, and without a handler: the unwinder that looks for one comes to the
-// end of the stack, and the process ends (inspect.cc) with everything still standing.
+// goroutine_entry: not noexcept, and without a handler: the unwinder that looks for one comes to
+// the end of the stack, and the process ends (inspect.cc) with everything still standing.
 void scheduler::goroutine_entry(void*) {
   arch::sanitizer::after_switch({});
   for (;;) {

@@ -97,8 +97,8 @@ struct goroutine : waiter {
   arch::eh_globals eh;
   throw_trace* throws_to = nullptr;       // where what leaves it is noted; null: nowhere
   const throw_trace* rethrown = nullptr;  // of the exception that a scope rethrows here
-  std::uint32_t blocking_depth = 0;  // of blocking() around where it stands
-  machine* last_machine = nullptr;   // the one it runs on; where it ran last, while it does not
+  std::uint32_t blocking_depth = 0;       // of blocking() around where it stands
+  machine* last_machine = nullptr;  // the one it runs on; where it ran last, while it does not
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.
   shown<wait_reason> reason = wait_reason::none;
