@@ -158,8 +158,8 @@ struct task_child {
 
 }  // namespace detail
 
-// task: what a goroutine that scope::spawn() started will return. One may be waited for by several;
-// its value is taken once.
+// task: what a goroutine that scope::spawn() started will return. Several may wait() for it; its
+// value is taken once, by one of them.
 template <class R>
 class task {
  public:
@@ -232,7 +232,7 @@ class scope {
     requires std::is_invocable_v<std::decay_t<F>>
   auto spawn(const go_options& options, F&& f,
              const std::source_location& site = std::source_location::current()) {
-    using returned = std::invoke_result_t<std::decay_t<F>>;
+    using returned = std::decay_t<std::invoke_result_t<std::decay_t<F>>>;
     auto state = std::make_shared<detail::task_state<returned>>();
     go(options, detail::task_child<std::decay_t<F>, returned>{state, std::forward<F>(f)}, site);
     return task<returned>(std::move(state));

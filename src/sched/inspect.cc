@@ -151,6 +151,15 @@ void say_origin(const goroutine& g, const char* indent) noexcept {
       g.site_line.get());
 }
 
+// say_first_throw: as text_of() has it, without allocating.
+void say_first_throw(const throw_trace& t) noexcept {
+  say("\nfrom goroutine %llu", static_cast<unsigned long long>(t.id));
+  if (t.name[0] != '\0') say(" \"%s\"", t.name.data());
+  say(" [failed]:\n");
+  ::backtrace_symbols_fd(t.frames, t.count, 2);
+  say("created by %s at %s:%u\n", t.site_function, t.site_file, t.site_line);
+}
+
 // terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and
 // status. On plain threads, and for calls of std::terminate without an exception, the handler
 // before ours decides.
@@ -161,10 +170,7 @@ void say_origin(const goroutine& g, const char* indent) noexcept {
     say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();
     say_origin(*g, "");
-    if (g->rethrown != nullptr) {
-      say("\nfrom ");
-      base::write_stderr(text_of(*g->rethrown));
-    }
+    if (g->rethrown != nullptr) say_first_throw(*g->rethrown);
     ::_exit(2);
   }
   if (previous_terminate != nullptr) previous_terminate();
