@@ -3,20 +3,31 @@
 // the same order, and bench/run puts the two beside each other. "weft-bench echo ADDRESS" is the
 // echo server that weft-echo-load talks to.
 
+#include <sys/resource.h>
 #include <unistd.h>
 #include <weft/channel.h>
 #include <weft/go.h>
 #include <weft/mutex.h>
 #include <weft/net.h>
 #include <weft/runtime.h>
+#include <weft/select.h>
+#include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string_view>
+#include <utility>
+
+extern "C" [[gnu::noinline]] int weft_bench_c_function(int n) {
+  asm volatile("" : "+r"(n));
+  return n;
+}
 
 namespace {
 
@@ -180,6 +191,88 @@ double wake() {
   return ns_per_item(start, parked_count);
 }
 
+// select_ready: one of `n` channels has a value; with the send that put it there.
+template <std::size_t... I>
+double select_ready(std::index_sequence<I...>) {
+  constexpr int rounds = 2'000'000;
+  const std::array<weft::channel<int>, sizeof...(I)> all{((void)I, weft::channel<int>(1))...};
+  std::int64_t sum = 0;
+  const auto start = clock_type::now();
+  for (int i = 0; i < rounds; ++i) {
+    all[static_cast<std::size_t>(i) % all.size()].send(1);
+    weft::select(weft::recv(all[I], [&](int n) { sum += n; })...);
+  }
+  require(sum == rounds, "a select lost a value");
+  return ns_per_item(start, rounds);
+}
+
+// select_blocking: the one who selects waits, the one who sends waits for it.
+template <std::size_t... I>
+double select_blocking(std::index_sequence<I...>) {
+  constexpr int rounds = 1'000'000;
+  const std::array<weft::channel<int>, sizeof...(I)> all{((void)I, weft::channel<int>(0))...};
+  std::int64_t sum = 0;
+  const auto start = clock_type::now();
+  weft::go([all] {
+    for (int i = 0; i < rounds; ++i) all[static_cast<std::size_t>(i) % all.size()].send(1);
+  });
+  for (int i = 0; i < rounds; ++i) weft::select(weft::recv(all[I], [&](int n) { sum += n; })...);
+  require(sum == rounds, "a select lost a value");
+  return ns_per_item(start, rounds);
+}
+
+double select_ready_2() { return select_ready(std::make_index_sequence<2>()); }
+double select_ready_4() { return select_ready(std::make_index_sequence<4>()); }
+double select_blocking_2() { return select_blocking(std::make_index_sequence<2>()); }
+double select_blocking_4() { return select_blocking(std::make_index_sequence<4>()); }
+
+double timer_start_stop() {
+  constexpr int rounds = 2'000'000;
+  const auto start = clock_type::now();
+  for (int i = 0; i < rounds; ++i) {
+    weft::timer t(std::chrono::hours(1));
+    require(t.stop(), "a timer of an hour has ended");
+  }
+  return ns_per_item(start, rounds);
+}
+
+// sleepers: a million goroutines sleep for a second.
+void sleepers() {
+  constexpr int count = 1'000'000;
+  weft::wait_group all;
+  all.add(count);
+  for (int i = 0; i < count; ++i)
+    weft::go([&all] {
+      weft::sleep_for(std::chrono::seconds(1));
+      all.done();
+    });
+  all.wait();
+}
+
+double sleepers_wall() {
+  const auto start = clock_type::now();
+  sleepers();
+  return std::chrono::duration<double>(clock_type::now() - start).count();
+}
+
+double sleepers_cpu() {
+  sleepers();
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+// c_call: a call of a C function, from a goroutine.
+double c_call() {
+  constexpr int rounds = 50'000'000;
+  const auto start = clock_type::now();
+  for (int i = 0; i < rounds; ++i) weft_bench_c_function(i);
+  return ns_per_item(start, rounds);
+}
+
 struct row {
   std::string_view name;
   const char* unit;
@@ -197,6 +290,14 @@ constexpr row rows[] = {
     {"skynet", "ms", skynet},
     {"parked_bytes", "B", parked_bytes},
     {"wake", "ns", wake},
+    {"select_ready_2", "ns", select_ready_2},
+    {"select_ready_4", "ns", select_ready_4},
+    {"select_blocking_2", "ns", select_blocking_2},
+    {"select_blocking_4", "ns", select_blocking_4},
+    {"timer_start_stop", "ns", timer_start_stop},
+    {"sleepers_1m", "s", sleepers_wall},
+    {"sleepers_1m_cpu", "s", sleepers_cpu},
+    {"c_call", "ns", c_call},
 };
 
 // echo: a goroutine and a 4 KiB buffer per connection, for ever.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -30,6 +31,14 @@ var rows = []row{
 	{"skynet", "ms", skynet},
 	{"parked_bytes", "B", parkedBytes},
 	{"wake", "ns", wake},
+	{"select_ready_2", "ns", selectReady2},
+	{"select_ready_4", "ns", selectReady4},
+	{"select_blocking_2", "ns", selectBlocking2},
+	{"select_blocking_4", "ns", selectBlocking4},
+	{"timer_start_stop", "ns", timerStartStop},
+	{"sleepers_1m", "s", sleepersWall},
+	{"sleepers_1m_cpu", "s", sleepersCPU},
+	{"c_call", "ns", cCall},
 }
 
 func perItem(start time.Time, items int) float64 {
@@ -188,6 +197,139 @@ func wake() float64 {
 	start := time.Now()
 	release()
 	return perItem(start, parkedCount)
+}
+
+const (
+	readyRounds    = 2_000_000
+	blockingRounds = 1_000_000
+)
+
+func channels(n, capacity int) []chan int {
+	all := make([]chan int, n)
+	for i := range all {
+		all[i] = make(chan int, capacity)
+	}
+	return all
+}
+
+func require(condition bool, text string) {
+	if !condition {
+		panic(text)
+	}
+}
+
+func sendTo(all []chan int, rounds int) {
+	for i := 0; i < rounds; i++ {
+		all[i%len(all)] <- 1
+	}
+}
+
+// select2, select4: what one select receives.
+func select2(a, b chan int) int {
+	select {
+	case n := <-a:
+		return n
+	case n := <-b:
+		return n
+	}
+}
+
+func select4(a, b, c, d chan int) int {
+	select {
+	case n := <-a:
+		return n
+	case n := <-b:
+		return n
+	case n := <-c:
+		return n
+	case n := <-d:
+		return n
+	}
+}
+
+func selectReady2() float64 {
+	all := channels(2, 1)
+	sum := 0
+	start := time.Now()
+	for i := 0; i < readyRounds; i++ {
+		all[i%2] <- 1
+		sum += select2(all[0], all[1])
+	}
+	require(sum == readyRounds, "a select lost a value")
+	return perItem(start, readyRounds)
+}
+
+func selectReady4() float64 {
+	all := channels(4, 1)
+	sum := 0
+	start := time.Now()
+	for i := 0; i < readyRounds; i++ {
+		all[i%4] <- 1
+		sum += select4(all[0], all[1], all[2], all[3])
+	}
+	require(sum == readyRounds, "a select lost a value")
+	return perItem(start, readyRounds)
+}
+
+func selectBlocking2() float64 {
+	all := channels(2, 0)
+	sum := 0
+	start := time.Now()
+	go sendTo(all, blockingRounds)
+	for i := 0; i < blockingRounds; i++ {
+		sum += select2(all[0], all[1])
+	}
+	require(sum == blockingRounds, "a select lost a value")
+	return perItem(start, blockingRounds)
+}
+
+func selectBlocking4() float64 {
+	all := channels(4, 0)
+	sum := 0
+	start := time.Now()
+	go sendTo(all, blockingRounds)
+	for i := 0; i < blockingRounds; i++ {
+		sum += select4(all[0], all[1], all[2], all[3])
+	}
+	require(sum == blockingRounds, "a select lost a value")
+	return perItem(start, blockingRounds)
+}
+
+func timerStartStop() float64 {
+	const rounds = 2_000_000
+	start := time.Now()
+	for i := 0; i < rounds; i++ {
+		require(time.NewTimer(time.Hour).Stop(), "a timer of an hour has ended")
+	}
+	return perItem(start, rounds)
+}
+
+func sleepers() {
+	const count = 1_000_000
+	var all sync.WaitGroup
+	all.Add(count)
+	for i := 0; i < count; i++ {
+		go func() {
+			time.Sleep(time.Second)
+			all.Done()
+		}()
+	}
+	all.Wait()
+}
+
+func sleepersWall() float64 {
+	start := time.Now()
+	sleepers()
+	return time.Since(start).Seconds()
+}
+
+func sleepersCPU() float64 {
+	sleepers()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
 }
 
 func main() {
