@@ -56,9 +56,21 @@ void invoke_boxed(void* raw) {
   std::invoke(std::move(*f));
 }
 
+// is_nil: whether it is a null pointer, or a std::function without a function.
+template <class F>
+bool is_nil(const F& f) noexcept {
+  if constexpr (std::is_constructible_v<F, std::nullptr_t> && requires { f == nullptr; }) {
+    return f == nullptr;
+  } else {
+    return false;
+  }
+}
+[[noreturn]] void go_of_nil() noexcept;
+
 template <class F>
 void spawn(const go_options& options, F&& f, const std::source_location& site) {
   using closure = std::decay_t<F>;
+  if (is_nil<closure>(f)) go_of_nil();
   if constexpr (sizeof(closure) <= closure_inline_size && alignof(closure) <= 16 &&
                 std::is_nothrow_constructible_v<closure, F>) {
     const auto g = make_goroutine(options, site);
@@ -85,7 +97,8 @@ void spawn(const go_options& options, F&& f, const std::source_location& site) {
 //
 // Called from a goroutine, the new one belongs to the same runtime and inherits the context of the
 // current scope. From a plain thread it goes to the runtime that runs; with none running (or
-// several) it throws misuse_error. Thread-safe. Throws what copying f throws, and bad_alloc.
+// several) it throws misuse_error. Thread-safe. Throws what copying f throws, and bad_alloc. An
+// empty std::function or null pointer ends the process ("go of nil func value").
 template <class F>
   requires std::is_invocable_v<std::decay_t<F>>
 void go(F&& f, const std::source_location& site = std::source_location::current()) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/assert.h"
 #include "sched/environment.h"
 #include "sched/gate.h"
 #include "sched/inspect.h"
@@ -94,6 +95,8 @@ void exit_process(int status) noexcept {
   std::fflush(nullptr);
   ::_exit(status);
 }
+
+void go_of_nil() noexcept { base::fatal("go of nil func value"); }
 
 }  // namespace detail
 

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <typeinfo>
 
 #include "sched/environment.h"
@@ -140,6 +141,10 @@ void say_exception() noexcept {
     say("panic: %s\n", e.what());
   } catch (const char* text) {
     say("panic: %s\n", text);
+  } catch (const std::string& text) {
+    say("panic: %s\n", text.c_str());
+  } catch (int number) {
+    say("panic: %d\n", number);
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
     say("panic: an exception of type %s\n", type != nullptr ? type->name() : "unknown");
