@@ -93,8 +93,12 @@ std::string attempt(F&& f) {
 // operation: what was tried and how it failed, without the addresses, which are never the same
 // twice: "read tcp: closed".
 template <class T, class E>
+std::string operation(const std::expected<T, E>& r, const char* success) {
+  return r ? success : std::string(r.error().op()) + ": " + text(r.error());
+}
+template <class T, class E>
 std::string operation(const std::expected<T, E>& r) {
-  return r ? text(r) : std::string(r.error().op()) + ": " + text(r.error());
+  return operation(r, r ? text(r).c_str() : "");
 }
 
 }  // namespace weft::conformance
