@@ -32,7 +32,7 @@ task wait_for(const context& ctx) {
   return task([=] { ctx.wait().value(); });
 }
 
-// --- the background -----------------------------------------------------------------------------------
+// --- the background ------------------------------------------------------------------------------
 
 SCENARIO(context_background_is_never_done, "context.Background") {
   tell("background", context::background());
@@ -46,7 +46,7 @@ SCENARIO(context_below_is_not_done_at_first, "context.WithCancel") {
   say{wait_for(ctx).blocks(), ctx.deadline().has_value()};
 }
 
-// --- cancelling ---------------------------------------------------------------------------------------
+// --- cancelling ----------------------------------------------------------------------------------
 
 SCENARIO(context_cancel_makes_it_done, "context.WithCancel") {
   const auto [ctx, cancel] = with_cancel(context::background());
@@ -134,7 +134,7 @@ SCENARIO(context_done_ends_many_selects, "context.Context, Done") {
   say{ended.load()};
 }
 
-// --- deadlines ----------------------------------------------------------------------------------------
+// --- deadlines -----------------------------------------------------------------------------------
 
 SCENARIO(context_timeout_passes, "context.WithTimeout") {
   const auto [ctx, cancel] = with_timeout(context::background(), 1ms);
@@ -198,7 +198,7 @@ SCENARIO(context_huge_timeout_never_passes, "context.WithTimeout") {
   tell("huge", ctx);
 }
 
-// --- causes -------------------------------------------------------------------------------------------
+// --- causes --------------------------------------------------------------------------------------
 
 SCENARIO(context_cause_of_a_cancel, "context.WithCancelCause") {
   const auto [ctx, cancel] = with_cancel(context::background());
@@ -279,7 +279,7 @@ SCENARIO(context_cause_of_a_later_deadline_is_not_used, "context.WithDeadlineCau
   tell("later", later.ctx);
 }
 
-// --- values -------------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------
 
 const context_key<std::string> user;
 const context_key<std::string> place;
@@ -320,7 +320,7 @@ SCENARIO(context_value_context_is_done_with_its_parent, "context.WithValue") {
   say{look_up(ctx, user)};
 }
 
-// --- without cancel -------------------------------------------------------------------------------------
+// --- without cancel ------------------------------------------------------------------------------
 
 SCENARIO(context_without_cancel_goes_on, "context.WithoutCancel") {
   const auto parent = with_cancel(context::background());
@@ -356,7 +356,7 @@ SCENARIO(context_below_without_cancel_has_its_own, "context.WithoutCancel") {
   tell("child", child.ctx);
 }
 
-// --- after_func -----------------------------------------------------------------------------------------
+// --- after_func ----------------------------------------------------------------------------------
 
 SCENARIO(context_after_func_runs_when_done, "context.AfterFunc") {
   const auto [ctx, cancel] = with_cancel(context::background());

@@ -80,7 +80,7 @@ int option(int fd, int level, int name) {
   return value;
 }
 
-// --- reading and writing --------------------------------------------------------------------------------
+// --- reading and writing -------------------------------------------------------------------------
 
 SCENARIO(net_read_waits_for_bytes, "net.Conn, Read") {
   pair p;
@@ -178,7 +178,7 @@ SCENARIO(net_addresses_of_both_ends, "net.Conn, LocalAddr, RemoteAddr") {
       p.near.remote_address() == p.far.local_address()};
 }
 
-// --- the end of a stream --------------------------------------------------------------------------------
+// --- the end of a stream -------------------------------------------------------------------------
 
 void end_of_stream(const char* network) {
   pair p(network);
@@ -226,7 +226,7 @@ SCENARIO(net_unread_bytes_reset_the_peer, "tcp(7); net.Conn, Close") {
   say{read(p.near)};
 }
 
-// --- closing --------------------------------------------------------------------------------------------
+// --- closing -------------------------------------------------------------------------------------
 
 void use_after_close(const char* network) {
   pair p(network);
@@ -285,7 +285,7 @@ SCENARIO(net_close_of_a_listener_keeps_what_it_accepted, "net.Listener, Close") 
   say{read(far)};
 }
 
-// --- deadlines --------------------------------------------------------------------------------------------
+// --- deadlines -----------------------------------------------------------------------------------
 
 SCENARIO(net_read_deadline_in_the_past, "net.Conn, SetReadDeadline") {
   pair p;
@@ -394,7 +394,7 @@ void accept_deadline(const char* network) {
 SCENARIO(net_tcp_accept_deadline, "net.TCPListener, SetDeadline") { accept_deadline("tcp"); }
 SCENARIO(net_unix_accept_deadline, "net.UnixListener, SetDeadline") { accept_deadline("unix"); }
 
-// --- opening ----------------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 std::string opened(const result<net::conn>& r) { return operation(r, "opened"); }
 
@@ -416,18 +416,6 @@ SCENARIO(net_dial_refused, "net.Dial") {
 
 SCENARIO(net_unix_dial_without_a_file, "net.Dial") {
   say{opened(net::dial("unix", "/tmp/weft-conformance-nobody"))};
-}
-
-SCENARIO(net_dial_address_without_port, "net.Dial; net.SplitHostPort") {
-  say{opened(net::dial("tcp", "127.0.0.1"))};
-}
-
-SCENARIO(net_dial_address_with_too_many_colons, "net.Dial; net.SplitHostPort") {
-  say{opened(net::dial("tcp", "::1:80"))};
-}
-
-SCENARIO(net_dial_port_out_of_range, "net.Dial") {
-  say{opened(net::dial("tcp", "127.0.0.1:70000"))};
 }
 
 SCENARIO(net_dial_unknown_network, "net.Dial") {

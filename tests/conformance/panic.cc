@@ -29,7 +29,7 @@ struct deferred {
 // wait_for_ever: what main does while another goroutine ends the process.
 void wait_for_ever() { sleep_for(1h).value(); }
 
-// --- panics that are recovered ----------------------------------------------------------------------
+// --- panics that are recovered -------------------------------------------------------------------
 
 SCENARIO(panic_is_recovered, "Go spec, Handling panics") {
   say{attempt([] { throw std::runtime_error("boom"); })};
@@ -101,7 +101,7 @@ SCENARIO(panic_waits_while_it_unwinds, "Go spec, Handling panics") {
   say{panics.join()};
 }
 
-// --- panics that are not ----------------------------------------------------------------------------
+// --- panics that are not -------------------------------------------------------------------------
 
 PROGRAM(panic_in_main_ends_the_process, "runtime/panic.go: status 2") {
   throw std::runtime_error("boom");
@@ -176,7 +176,7 @@ PROGRAM(go_of_nil, "runtime/proc.go, newproc: go of nil func value") {
   wait_for_ever();
 }
 
-// --- the end of main ----------------------------------------------------------------------------------
+// --- the end of main -----------------------------------------------------------------------------
 
 PROGRAM(main_returns, "Go spec, Program execution") { say{"main"}; }
 
@@ -197,7 +197,7 @@ PROGRAM(main_does_not_wait_for_who_computes, "Go spec, Program execution") {
   say{started.recv()};
 }
 
-// --- fatal errors -------------------------------------------------------------------------------------
+// --- fatal errors --------------------------------------------------------------------------------
 
 PROGRAM(deadlock_of_main, "runtime/proc.go, checkdead") {
   say{"before"};

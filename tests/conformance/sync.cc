@@ -15,7 +15,7 @@
 namespace weft::conformance {
 namespace {
 
-// --- mutex --------------------------------------------------------------------------------------------
+// --- mutex ---------------------------------------------------------------------------------------
 
 SCENARIO(mutex_is_made_unlocked, "sync.Mutex: the zero value is an unlocked mutex") {
   mutex m;
@@ -114,7 +114,7 @@ SCENARIO(memory_a_lock_sees_what_was_done_under_it, "The Go memory model, Locks"
   say{count};
 }
 
-// --- wait group ---------------------------------------------------------------------------------------
+// --- wait group ----------------------------------------------------------------------------------
 
 SCENARIO(wait_group_of_nothing_does_not_wait, "sync.WaitGroup, Wait") {
   wait_group all;
@@ -215,7 +215,7 @@ SCENARIO(memory_a_wait_sees_what_was_done, "sync.WaitGroup, Done") {
   say{data[0] + data[1] + data[2] + data[3]};
 }
 
-// --- once ---------------------------------------------------------------------------------------------
+// --- once ----------------------------------------------------------------------------------------
 
 SCENARIO(once_calls_the_first_function_only, "sync.Once, Do") {
   once o;

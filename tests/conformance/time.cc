@@ -18,12 +18,12 @@ using clock = limit::clock;
 using at = clock::time_point;
 
 // fired: "fired", or why nothing came; when it came is never the same twice.
-std::string fired(const result<at>& r) { return r ? "fired" : text(r); }
+std::string fired(const result<at>& r) { return r ? "fired" : text(r.error()); }
 
 // wait_until_due: sleeps as long as a timer that was set before needs.
 void wait_until_due() { sleep_for(5ms).value(); }
 
-// --- sleep ----------------------------------------------------------------------------------------------
+// --- sleep ---------------------------------------------------------------------------------------
 
 SCENARIO(time_sleep_of_nothing_does_not_wait, "time.Sleep") {
   say{task([] {
@@ -74,7 +74,7 @@ SCENARIO(time_many_sleepers_all_wake, "time.Sleep") {
   say{woken.load()};
 }
 
-// --- timers ---------------------------------------------------------------------------------------------
+// --- timers --------------------------------------------------------------------------------------
 
 SCENARIO(timer_fires_once, "time.NewTimer") {
   timer t(1ms);
@@ -208,7 +208,7 @@ SCENARIO(timer_in_a_select_with_default, "time.NewTimer") {
   look();
 }
 
-// --- functions ------------------------------------------------------------------------------------------
+// --- functions -----------------------------------------------------------------------------------
 
 SCENARIO(time_after_func_calls_it, "time.AfterFunc") {
   const channel<int> called(1);
@@ -262,7 +262,7 @@ SCENARIO(time_after_func_of_nothing_calls_it_at_once, "time.AfterFunc") {
   say{called.recv()};
 }
 
-// --- tickers --------------------------------------------------------------------------------------------
+// --- tickers -------------------------------------------------------------------------------------
 
 SCENARIO(ticker_ticks_again_and_again, "time.NewTicker") {
   const ticker every(1ms);

@@ -436,12 +436,6 @@ var _ = scenario("net_unix_dial_without_a_file", func() {
 	say(opened("unix", "/tmp/weft-conformance-nobody"))
 })
 
-var _ = scenario("net_dial_address_without_port", func() { say(opened("tcp", "127.0.0.1")) })
-
-var _ = scenario("net_dial_address_with_too_many_colons", func() { say(opened("tcp", "::1:80")) })
-
-var _ = scenario("net_dial_port_out_of_range", func() { say(opened("tcp", "127.0.0.1:70000")) })
-
 var _ = scenario("net_dial_unknown_network", func() {
 	_, err := net.Dial("carrier pigeon", "127.0.0.1:1")
 	say(err)
