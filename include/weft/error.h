@@ -24,7 +24,7 @@ enum class errc : int {
   line_too_long,    // no delimiter within the limit
   no_such_host,     // the resolver knows no such name
   try_again_later,  // the resolver could not answer now (a name server did not)
-  unknown_network,  // not "tcp", "tcp4", "tcp6" or "unix"
+  unknown_network,  // not a network, or not one for this call: "tcp", "unix", ...
   bad_address,      // an address that cannot be parsed: "missing port", "too many colons"
   wrong_runtime,    // opened in another weft::run, or in one that has ended
 };

@@ -19,6 +19,11 @@ using namespace std::string_literals;
 using namespace net_test;
 using sched::wait_reason;
 
+constexpr network tcp{transport::tcp};
+constexpr network tcp4{transport::tcp, AF_INET};
+constexpr network tcp6{transport::tcp, AF_INET6};
+constexpr network unix_stream{transport::unix_stream, AF_UNIX};
+
 // free_port: one that nobody listens on.
 std::string free_port() {
   auto l = listen("tcp4", "127.0.0.1:0").value();
@@ -200,22 +205,21 @@ TEST(resolve, literals_and_empty_hosts_need_no_lookup) {
     return all;
   };
   // On a plain thread without a runtime: a lookup would throw.
-  EXPECT_EQ(texts(network::tcp, "127.0.0.1:1", purpose::dial), "127.0.0.1:1 ");
-  EXPECT_EQ(texts(network::tcp6, "[::1]:1", purpose::dial), "[::1]:1 ");
-  EXPECT_EQ(texts(network::tcp, ":1", purpose::dial), "127.0.0.1:1 [::1]:1 ");
-  EXPECT_EQ(texts(network::tcp4, ":1", purpose::dial), "127.0.0.1:1 ");
-  EXPECT_EQ(texts(network::tcp, ":1", purpose::listen), "[::]:1 0.0.0.0:1 ");
-  EXPECT_EQ(texts(network::tcp4, ":1", purpose::listen), "0.0.0.0:1 ");
-  EXPECT_EQ(texts(network::tcp6, ":1", purpose::listen), "[::]:1 ");
-  EXPECT_EQ(texts(network::unix_socket, "/x", purpose::dial), "/x ");
-  EXPECT_THROW(static_cast<void>(resolve(network::tcp, "localhost:1", purpose::dial, {})),
-               misuse_error);
+  EXPECT_EQ(texts(tcp, "127.0.0.1:1", purpose::dial), "127.0.0.1:1 ");
+  EXPECT_EQ(texts(tcp6, "[::1]:1", purpose::dial), "[::1]:1 ");
+  EXPECT_EQ(texts(tcp, ":1", purpose::dial), "127.0.0.1:1 [::1]:1 ");
+  EXPECT_EQ(texts(tcp4, ":1", purpose::dial), "127.0.0.1:1 ");
+  EXPECT_EQ(texts(tcp, ":1", purpose::listen), "[::]:1 0.0.0.0:1 ");
+  EXPECT_EQ(texts(tcp4, ":1", purpose::listen), "0.0.0.0:1 ");
+  EXPECT_EQ(texts(tcp6, ":1", purpose::listen), "[::]:1 ");
+  EXPECT_EQ(texts(unix_stream, "/x", purpose::dial), "/x ");
+  EXPECT_THROW(static_cast<void>(resolve(tcp, "localhost:1", purpose::dial, {})), misuse_error);
 }
 
 TEST(resolve, service_without_a_host_is_the_same_place_as_its_number) {
   if (::getservbyname("http", "tcp") == nullptr) GTEST_SKIP() << "no /etc/services";
   in_weft([] {
-    for (const auto net : {network::tcp, network::tcp4, network::tcp6}) {
+    for (const auto net : {tcp, tcp4, tcp6}) {
       for (const auto why : {purpose::dial, purpose::listen}) {
         EXPECT_EQ(resolve(net, ":http", why, {}).value(), resolve(net, ":80", why, {}).value());
       }
@@ -229,7 +233,7 @@ TEST(resolve, end_of_the_runtime_reaches_a_thread_that_waits) {
     weft::run(
         [&] {
           asking = std::thread([] {
-            const auto found = resolve(network::tcp, "localhost:80", purpose::dial, {});
+            const auto found = resolve(tcp, "localhost:80", purpose::dial, {});
             EXPECT_TRUE(found || found.error() == errc::wrong_runtime) << found.error().message();
           });
           // The only processor is ours: the goroutine that looks is there, and rarely gets to run.
@@ -245,7 +249,7 @@ TEST(resolve, many_lookups_at_once_all_answer) {
     wait_group looking;
     for (int i = 0; i < scaled(100); ++i) {
       looking.go([] {
-        const auto found = resolve(network::tcp, "localhost:80", purpose::dial, {});
+        const auto found = resolve(tcp, "localhost:80", purpose::dial, {});
         ASSERT_TRUE(found.has_value()) << found.error().message();
         for (const auto& a : *found) EXPECT_TRUE(a.is_loopback());
       });

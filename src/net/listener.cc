@@ -1,23 +1,21 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/go.h>
 #include <weft/net/listener.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "base/atomic.h"
 #include "net/accept_error.h"
 #include "net/call.h"
 #include "net/conn_access.h"
+#include "net/place.h"
 #include "net/resolve.h"
 #include "net/socket.h"
+#include "net/socket_file.h"
 #include "sched/environment.h"
 
 namespace weft::net {
@@ -35,31 +33,11 @@ constexpr int passed_over_max = 64;
 
 unique_fd open_reserve() noexcept { return unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-// file_id: which file a path names, so that we remove only our own.
-struct file_id {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool is_socket = false;
-  bool operator==(const file_id&) const = default;
-};
-
-file_id id_of(const std::string& path) noexcept {
-  struct stat s{};
-  if (path.empty() || ::lstat(path.c_str(), &s) != 0) return {};
-  return {s.st_dev, s.st_ino, S_ISSOCK(s.st_mode)};
-}
-
-std::string path_of(const address& where) {
-  if (where.kind() != address::family::unix_path) return {};
-  auto path = where.host();
-  return path.starts_with('@') ? std::string() : path;
-}
-
 // peer_of: of an accepted connection. The length of a Unix socket's name is known to the kernel
 // alone.
-address peer_of(int fd, sockaddr_storage& native, stream_kind kind) noexcept {
+address peer_of(int fd, sockaddr_storage& native, transport kind) noexcept {
   socklen_t size = native.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  if (kind == stream_kind::unix_socket) {
+  if (kind != transport::tcp) {
     size = sizeof native;
     if (::getpeername(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return {};
   }
@@ -71,13 +49,14 @@ address peer_of(int fd, sockaddr_storage& native, stream_kind kind) noexcept {
 // listening: what a listener shares with its accept() calls, which may outlast it.
 class listening {
  public:
-  listening(pollable* socket, stream_kind kind, std::string path)
-      : socket_(socket),
-        kind_(kind),
-        path_(std::move(path)),
-        file_(id_of(path_)),
-        reserve_(open_reserve()) {}
+  listening(pollable* socket, transport kind, socket_file file)
+      : socket_(socket), kind_(kind), file_(std::move(file)), reserve_(open_reserve()) {}
   ~listening() { socket_->drop(); }
+
+  // open: a listener on one address. `dual`: an IPv6 socket takes IPv4 as well.
+  [[nodiscard]] static result<listener> open(const address& where, transport kind, bool dual,
+                                             const listen_options& options);
+
   listening(const listening&) = delete;
   listening& operator=(const listening&) = delete;
 
@@ -88,10 +67,9 @@ class listening {
   }
 
   bool close() noexcept {
-    // While the socket stands, no other file can have its inode's number.
     const held_call still_open(*socket_);
     if (!still_open || !socket_->close()) return false;
-    if (file_.is_socket && id_of(path_) == file_) ::unlink(path_.c_str());
+    file_.remove();
     return true;
   }
 
@@ -106,9 +84,8 @@ class listening {
 
   // Constant after construction.
   pollable* const socket_;
-  const stream_kind kind_;
-  const std::string path_;
-  const file_id file_;
+  const transport kind_;
+  const socket_file file_;
 
   unique_fd reserve_;  // of whoever stands in the read direction
   base::atomic<std::uint64_t> shed_count_{0};
@@ -208,92 +185,56 @@ int listener::native_handle() const noexcept {
   return state_ != nullptr ? state_->socket().fd() : -1;
 }
 
-namespace {
-
-// answers: whether somebody accepts connections on a Unix socket, or may.
-bool answers(const address& where) noexcept {
-  const auto probe = open_socket(where);
-  if (!probe) return true;
-  const auto size = static_cast<socklen_t>(where.native_size());
-  return ::connect(probe->get(), where.native(), size) == 0 || errno != ECONNREFUSED;
-}
-
-// bind_socket: binds, and takes the place of a socket file that its owner left behind. 0 or an
-// errno.
-int bind_socket(int fd, const address& where) {
-  const auto size = static_cast<socklen_t>(where.native_size());
-  if (::bind(fd, where.native(), size) == 0) return 0;
-  const int first = errno;
-  const auto path = path_of(where);
-  if (first != EADDRINUSE || path.empty()) return first;
-  const auto before = id_of(path);
-  // The same file still: who starts at the same time as we may have replaced it meanwhile.
-  if (!before.is_socket || answers(where) || !(id_of(path) == before)) return first;
-  ::unlink(path.c_str());
-  return ::bind(fd, where.native(), size) == 0 ? 0 : errno;
-}
-
-bool set_option(int fd, int level, int name, int value) noexcept {
-  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-address bound_address(int fd, const address& asked) noexcept {
-  sockaddr_storage native{};
-  socklen_t size = sizeof native;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return asked;
-  return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
-}
-
-const char* op_for(stream_kind kind) noexcept {
-  return kind == stream_kind::tcp ? "listen tcp" : "listen unix";
-}
-
-}  // namespace
-
-// listen_at: on one address. `dual`: an IPv6 socket takes IPv4 as well.
-result<listener> listen_at(const address& where, bool dual, int backlog) {
+result<listener> listening::open(const address& where, transport kind, bool dual,
+                                 const listen_options& options) {
   auto home = home_here();
-  const auto kind = kind_of(where);
-  const auto fail = [&](int code) {
-    return std::unexpected(error::from_errno(code, op_for(kind), where.to_string()));
+  const auto fail = [&](const std::error_code& code) {
+    return std::unexpected(error(code, words(verb::listen, kind), where.to_string()));
   };
-  auto fd = open_socket(where);
-  if (!fd) return fail(fd.error().code().value());
-  const bool is_ip6 = where.kind() == address::family::ip6;
-  if ((kind == stream_kind::tcp && !set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1)) ||
-      (is_ip6 && !set_option(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1))) {
-    return fail(errno);
+  auto fd = open_socket(where, kind);
+  if (!fd) return fail(fd.error().code());
+  const bool is_tcp = kind == transport::tcp;
+  if (is_tcp && !(set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1) &&
+                  set_tcp_options(fd->get(), options.nodelay, options.keepalive))) {
+    return fail(last_error());
   }
-  if (const int code = bind_socket(fd->get(), where); code != 0) return fail(code);
-  const auto path = path_of(where);
+  if (is_tcp && options.reuse_port && !set_option(fd->get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
+    return fail(last_error());
+  }
+  if (where.kind() == address::family::ip6 &&
+      !set_option(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1)) {
+    return fail(last_error());
+  }
+  if (options.control) {
+    if (const auto done = options.control(fd->get()); !done) return fail(done.error().code());
+  }
+  if (const int code = bind_socket(fd->get(), where, kind, options.unix_mode); code != 0) {
+    return fail(std::error_code(code, std::system_category()));
+  }
+  socket_file file(where);
   const auto fail_bound = [&](const std::error_code& code) {
-    if (!path.empty()) ::unlink(path.c_str());
-    return std::unexpected(error(code, op_for(kind), where.to_string()));
+    file.remove();
+    return fail(code);
   };
-  if (::listen(fd->get(), backlog) != 0)
-    return fail_bound(std::error_code(errno, std::system_category()));
+  if (::listen(fd->get(), options.backlog) != 0) return fail_bound(last_error());
   const auto bound = bound_address(fd->get(), where);
   const auto opened = pollable::open(fd->take(), kind, bound, home);
   if (!opened) return fail_bound(opened.error().code());
-  return listener(std::make_shared<listening>(*opened, kind, path));
+  return listener(std::make_shared<listening>(*opened, kind, std::move(file)));
 }
 
 result<listener> listen(std::string_view network, std::string_view text,
                         const listen_options& options) {
   const auto net = parse_network(network);
   if (!net) return std::unexpected(net.error());
-  auto places = resolve(*net, text, purpose::listen, {});
-  if (!places) return std::unexpected(places.error());
-  const auto any = *address::parse("[::]:0");
-  const auto is_any = [&](const address& a) { return a.host() == any.host(); };
-  const bool dual = *net == network::tcp && is_any(places->front());
-  if (!dual) {
-    const auto ip4 = std::ranges::find(*places, address::family::ip4, &address::kind);
-    return listen_at(ip4 != places->end() ? *ip4 : places->front(), false, options.backlog);
+  if (!carries_conns(net->kind)) {
+    return std::unexpected(error(errc::unknown_network, "listen", network));
   }
-  auto made = listen_at(places->front(), true, options.backlog);
-  if (made || places->size() == 1 || !no_ip6_here(made.error().code())) return made;
-  return listen_at(places->back(), false, options.backlog);
+  const auto places = resolve(*net, text, purpose::listen, {});
+  if (!places) return std::unexpected(places.error());
+  return on_first_place(*net, *places, [&](const address& where, bool dual) {
+    return listening::open(where, net->kind, dual, options);
+  });
 }
 
 }  // namespace weft::net

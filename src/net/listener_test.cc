@@ -160,7 +160,7 @@ TEST(listener, port_is_free_again_after_close) {
 TEST(listener, bad_words_are_errors_of_their_own) {
   in_weft([] {
     EXPECT_EQ(listen("udp", ":0").error(), errc::unknown_network);
-    EXPECT_EQ(listen("udp", ":0").error().message(), "network udp: unknown network");
+    EXPECT_EQ(listen("udp", ":0").error().message(), "listen udp: unknown network");
     EXPECT_EQ(listen("tcp", "127.0.0.1").error(), errc::bad_address);
     EXPECT_EQ(listen("tcp4", "[::1]:0").error(), errc::bad_address);
     EXPECT_EQ(listen("tcp6", "127.0.0.1:0").error(), errc::bad_address);
@@ -178,27 +178,6 @@ TEST(listener, empty_one_says_closed) {
   none.set_deadline(conn::no_deadline);
 }
 
-// socket_path: a fresh path in a directory of its own, which goes with it.
-class socket_path {
- public:
-  socket_path() {
-    EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
-    path_ = std::string(directory_.data()) + "/s";
-  }
-  ~socket_path() {
-    ::unlink(path_.c_str());
-    ::rmdir(directory_.data());
-  }
-  socket_path(const socket_path&) = delete;
-  socket_path& operator=(const socket_path&) = delete;
-  [[nodiscard]] const std::string& text() const { return path_; }
-  [[nodiscard]] bool exists() const { return ::access(path_.c_str(), F_OK) == 0; }
-
- private:
-  std::array<char, 32> directory_{"/tmp/weft-net-test-XXXXXX"};
-  std::string path_;
-};
-
 TEST(unix_listener, file_comes_and_goes_with_it) {
   in_weft([] {
     const socket_path path;
@@ -212,6 +191,30 @@ TEST(unix_listener, file_comes_and_goes_with_it) {
     EXPECT_TRUE(l.close().has_value());
     EXPECT_FALSE(path.exists());
     EXPECT_EQ(dial("unix", path.text()).error(), std::errc::no_such_file_or_directory);
+  });
+}
+
+TEST(unix_listener, file_has_the_mode_that_was_asked_for) {
+  in_weft([] {
+    const auto before = ::umask(022);
+    for (const unsigned mode : {0600U, 0666U}) {
+      const socket_path path;
+      auto l = listen("unix", path.text(), {.unix_mode = mode}).value();
+      struct stat s{};
+      ASSERT_EQ(::stat(path.text().c_str(), &s), 0);
+      EXPECT_EQ(s.st_mode & 0777, mode);
+    }
+    ::umask(before);
+  });
+}
+
+TEST(listener, reuse_port_lets_several_share_one) {
+  in_weft([] {
+    auto first = listen("tcp", "127.0.0.1:0", {.reuse_port = true}).value();
+    const auto where = first.local_address().to_string();
+    auto second = listen("tcp", where, {.reuse_port = true});
+    EXPECT_TRUE(second.has_value());
+    EXPECT_EQ(listen("tcp", where).error(), std::errc::address_in_use);
   });
 }
 

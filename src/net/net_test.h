@@ -3,9 +3,11 @@
 // What the tests of net share.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <weft/net.h>
 #include <weft/wait_group.h>
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -19,6 +21,27 @@ using sync_test::on_thread;
 using sync_test::scaled;
 using sync_test::wait_until;
 using sync_test::wait_until_parked;
+
+// socket_path: a fresh path in a directory of its own, which goes with it.
+class socket_path {
+ public:
+  socket_path() {
+    EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
+    path_ = std::string(directory_.data()) + "/s";
+  }
+  ~socket_path() {
+    ::unlink(path_.c_str());
+    ::rmdir(directory_.data());
+  }
+  socket_path(const socket_path&) = delete;
+  socket_path& operator=(const socket_path&) = delete;
+  [[nodiscard]] const std::string& text() const { return path_; }
+  [[nodiscard]] bool exists() const { return ::access(path_.c_str(), F_OK) == 0; }
+
+ private:
+  std::array<char, 32> directory_{"/tmp/weft-net-test-XXXXXX"};
+  std::string path_;
+};
 
 struct connected {
   net::conn client;

@@ -43,7 +43,7 @@ result<poll_fd> poll_fd::open(int fd) {
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
     return std::unexpected(error::from_errno(errno, "open"));
   }
-  const auto opened = net::pollable::open(owned.take(), net::stream_kind::file, {}, home);
+  const auto opened = net::pollable::open(owned.take(), net::transport::file, {}, home);
   if (opened) return poll_fd(*opened);
   if (opened.error() != std::errc::operation_not_permitted) return std::unexpected(opened.error());
   return std::unexpected(error(opened.error().code(), "open: a file or device that never waits"));

@@ -25,16 +25,20 @@ bool passed(std::int64_t deadline_ns) noexcept {
   return deadline_ns != sched::none_due && sched::now_ns() >= deadline_ns;
 }
 
-const char* words(verb what, stream_kind kind) noexcept {
-  constexpr const char* table[][3] = {
-      {"read tcp", "read unix", "read"},       {"write tcp", "write unix", "write"},
-      {"accept tcp", "accept unix", "accept"}, {"dial tcp", "dial unix", "connect"},
-      {"close tcp", "close unix", "close"},    {"set tcp", "set unix", "set"},
+}  // namespace
+
+const char* words(verb what, transport kind) noexcept {
+  constexpr const char* table[][6] = {
+      {"read tcp", "read unix", "read unixpacket", "read udp", "read unixgram", "read"},
+      {"write tcp", "write unix", "write unixpacket", "write udp", "write unixgram", "write"},
+      {"accept tcp", "accept unix", "accept unixpacket", "accept udp", "accept unixgram", "accept"},
+      {"dial tcp", "dial unix", "dial unixpacket", "dial udp", "dial unixgram", "connect"},
+      {"listen tcp", "listen unix", "listen unixpacket", "listen udp", "listen unixgram", "listen"},
+      {"close tcp", "close unix", "close unixpacket", "close udp", "close unixgram", "close"},
+      {"set tcp", "set unix", "set unixpacket", "set udp", "set unixgram", "set"},
   };
   return table[static_cast<std::size_t>(what)][static_cast<std::size_t>(kind)];
 }
-
-}  // namespace
 
 std::shared_ptr<sched::io_home> home_here() {
   auto home = sched::current_home();
@@ -43,7 +47,7 @@ std::shared_ptr<sched::io_home> home_here() {
   return home;
 }
 
-result<pollable*> pollable::open(int fd, stream_kind kind, const address& peer,
+result<pollable*> pollable::open(int fd, transport kind, const address& peer,
                                  const std::shared_ptr<sched::io_home>& home) {
   unique_fd owned(fd);
   int code = 0;
@@ -329,17 +333,22 @@ pollable::outcome pollable::wait_once(sched::wait& w, const poll::operation& op,
   }
 }
 
+// enlist: makes the wait known to who closes, moves the deadline, or ends the runtime (I2).
+// token_none, and `deadline_ns` is no later than the direction's; else why nobody waits any more.
+sched::token pollable::enlist(const sched::wait& w, side& s, std::int64_t& deadline_ns) noexcept {
+  const base::locked hold(lock_);
+  if (const auto refused = refusal_locked(); refused != sched::token_none) return refused;
+  deadline_ns = std::min(deadline_ns, s.deadline_ns);
+  s.parked = {&w.who(), w.at()};
+  return sched::token_none;
+}
+
 // park: waits until the poller, a close or a deadline ends it.
 sched::token pollable::park(sched::wait& w, side& s, sched::limits l) noexcept {
   const sched::gate inside;
-  {
-    const base::locked hold(lock_);
-    if (const auto refused = refusal_locked(); refused != sched::token_none) {
-      w.give_up();
-      return refused;
-    }
-    l.deadline_ns = std::min(l.deadline_ns, s.deadline_ns);
-    s.parked = {&w.who(), w.at()};  // I2
+  if (const auto refused = enlist(w, s, l.deadline_ns); refused != sched::token_none) {
+    w.give_up();
+    return refused;
   }
   auto by = sched::token_none;
   if (passed(l.deadline_ns)) {
@@ -351,6 +360,76 @@ sched::token pollable::park(sched::wait& w, side& s, sched::limits l) noexcept {
   }
   const base::locked hold(lock_);
   s.parked = {};
+  return by;
+}
+
+sched::token pollable::run_any(std::span<entrant> all, sched::wait_reason reason,
+                               const sched::limits& l) noexcept {
+  {
+    const sched::waiting_gate counted(sched::waiting_gate::system_call);
+  }
+  const auto complete = [](entrant& e, std::int64_t value) {
+    e.done = true;
+    e.value = value;
+  };
+  sched::wait w(reason, all.front().io);
+  for (;; w.again()) {
+    const poll::cookie who{&w.who(), w.at()};
+    const auto withdraw = [&who](std::span<entrant> started) {
+      for (auto& e : started) {
+        static_cast<void>(
+            e.io->poller().cancel(*e.io->record_, poll::direction_of(e.op.code), who));
+      }
+    };
+    std::size_t started = 0;
+    for (; started < all.size(); ++started) {
+      auto& e = all[started];
+      const auto s = e.io->poller().start(*e.io->record_, e.op, who);
+      if (s.pending) continue;
+      complete(e, s.result);
+      withdraw(all.first(started));
+      w.give_up();
+      return sched::token_ready;
+    }
+    const auto by = park_any(w, all, l);
+    withdraw(all);
+    if (by == sched::token_ready || by == token_look_again) continue;
+    if (by != sched::token_timeout && by != sched::token_cancelled) return by;
+    auto last = by;
+    for (auto& e : all) {
+      const auto value = e.io->attempt(e.op, poll::trust::ask);
+      if (value == -EAGAIN) continue;
+      complete(e, value);
+      last = sched::token_ready;
+    }
+    return last;
+  }
+}
+
+// park_any: as park(), known to all of them.
+sched::token pollable::park_any(sched::wait& w, std::span<entrant> all, sched::limits l) noexcept {
+  const sched::gate inside;
+  const auto side_for = [](entrant& e) -> side& {
+    return e.io->side_of(poll::direction_of(e.op.code));
+  };
+  auto by = sched::token_none;
+  std::size_t known = 0;
+  for (; known < all.size() && by == sched::token_none; ++known) {
+    by = all[known].io->enlist(w, side_for(all[known]), l.deadline_ns);
+  }
+  if (by != sched::token_none || passed(l.deadline_ns)) {
+    const auto decided = w.give_up();
+    if (by == sched::token_none) {
+      by = decided != sched::token_none ? decided : sched::token_timeout;
+    }
+  } else {
+    all.front().io->home_->ensure_watched();
+    by = w.park(l);
+  }
+  for (auto& e : all.first(known)) {
+    const base::locked hold(e.io->lock_);
+    side_for(e).parked = {};
+  }
   return by;
 }
 
@@ -394,7 +473,7 @@ error pollable::failure(verb what, std::error_code code) const noexcept {
   std::array<char, error::address_max> text;
   auto where = peer_.format(text);
   // A Unix socket without a name, as Go has it: an error of a connection names something.
-  if (where.empty() && kind_ == stream_kind::unix_socket) where = "@";
+  if (where.empty() && kind_ != transport::file) where = "@";
   return {code, words(what, kind_), where};
 }
 

@@ -28,7 +28,8 @@
 //
 // I1  side.busy: one call stands between enter() and leave(); it alone starts operations there.
 // I2  side.parked names a wait of that call, from before it parks until it has gone on; set only
-//     while open. Whoever claims it does so under lock_.
+//     while open. Whoever claims it does so under lock_. One wait may stand in several pollables
+//     (run_any): the claims race for its one ticket.
 // I3  closed_ is set once; then nobody enters, nobody queues, nobody parks.
 // I4  fd is open while a call is counted or not closed_.
 // I5  stranded_ is set once, when the runtime has ended; then nobody enters, queues or parks, and
@@ -48,6 +49,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/lock.h"
@@ -57,11 +59,14 @@
 
 namespace weft::net {
 
-// stream_kind: what errors call it.
-enum class stream_kind : std::uint8_t { tcp, unix_socket, file };
+// transport: what a descriptor is to us, and what errors call it.
+enum class transport : std::uint8_t { tcp, unix_stream, unix_packet, udp, unix_datagram, file };
 
 // verb: what was tried, for errors.
-enum class verb : std::uint8_t { read, write, accept, connect, close, control };
+enum class verb : std::uint8_t { read, write, accept, connect, listen, close, control };
+
+// words: both in an error's: "read tcp".
+[[nodiscard]] const char* words(verb what, transport kind) noexcept;
 
 // home_here: of the runtime that a descriptor opened here would belong to. Throws misuse_error
 // when there is none.
@@ -70,7 +75,7 @@ enum class verb : std::uint8_t { read, write, accept, connect, close, control };
 class pollable final : public sched::tenant {
  public:
   // open: takes `fd`, which is non-blocking; closes it when it fails. Throws bad_alloc.
-  [[nodiscard]] static result<pollable*> open(int fd, stream_kind kind, const address& peer,
+  [[nodiscard]] static result<pollable*> open(int fd, transport kind, const address& peer,
                                               const std::shared_ptr<sched::io_home>& home);
 
   // drop: the handle is gone: closes, and frees the object when the last call has left.
@@ -104,6 +109,19 @@ class pollable final : public sched::tenant {
   [[nodiscard]] std::int64_t attempt(const poll::operation& op, poll::trust how) noexcept {
     return poller().attempt(*record_, op, how);
   }
+  // entrant: one of several operations that are waited for together, each in a pollable of its own
+  // whose direction the caller has entered.
+  struct entrant {
+    pollable* io = nullptr;
+    poll::operation op;
+    bool done = false;
+    std::int64_t value = 0;  // when done: >= 0, or -errno
+  };
+  // run_any: until one of `all`, which are not done, is: token_ready, or else what ended the wait,
+  // behind a last try of each. The others are withdrawn when it returns. At least one, all of one
+  // runtime.
+  [[nodiscard]] static sched::token run_any(std::span<entrant> all, sched::wait_reason reason,
+                                            const sched::limits& l) noexcept;
   // await: waits until the direction may be ready; value 0 then. Spurious ends are possible.
   [[nodiscard]] outcome await(poll::direction dir, sched::wait_reason reason,
                               const sched::limits& l) noexcept;
@@ -152,7 +170,7 @@ class pollable final : public sched::tenant {
     void free() const noexcept;
   };
 
-  pollable(int fd, stream_kind kind, const address& peer, std::shared_ptr<sched::io_home> home,
+  pollable(int fd, transport kind, const address& peer, std::shared_ptr<sched::io_home> home,
            poll::descriptor* record) noexcept
       : fd_(fd), kind_(kind), peer_(peer), home_(std::move(home)), record_(record) {}
   ~pollable() { home_->delist(*this); }
@@ -166,12 +184,15 @@ class pollable final : public sched::tenant {
   [[nodiscard]] sched::token refusal_locked() const noexcept;
   void end_call(std::uint32_t& calls) noexcept;
   [[nodiscard]] remains end_call_locked(std::uint32_t& calls) noexcept;
+  [[nodiscard]] sched::token enlist(const sched::wait& w, side& s,
+                                    std::int64_t& deadline_ns) noexcept;
   outcome wait_once(sched::wait& w, const poll::operation& op, const sched::limits& l) noexcept;
   sched::token park(sched::wait& w, side& s, sched::limits l) noexcept;
+  static sched::token park_any(sched::wait& w, std::span<entrant> all, sched::limits l) noexcept;
 
   // Constant after construction.
   const int fd_;
-  const stream_kind kind_;
+  const transport kind_;
   const address peer_;
   const std::shared_ptr<sched::io_home> home_;
   poll::descriptor* const record_;

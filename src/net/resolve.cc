@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "net/host_port.h"
 #include "net/pollable.h"
+#include "net/socket.h"
 #include "poll/poller.h"
 #include "sched/gate.h"
 
@@ -27,17 +28,8 @@ constexpr const char* op = "lookup";
 // The resolver's modules are foreign code with a liking for large frames.
 constexpr std::size_t resolver_stack_size = 1024 * 1024;
 
-int family_of(network net) noexcept {
-  switch (net) {
-    case network::tcp4: return AF_INET;
-    case network::tcp6: return AF_INET6;
-    default: return AF_UNSPEC;
-  }
-}
-
 bool fits(network net, const address& a) noexcept {
-  const auto family = family_of(net);
-  return family == AF_UNSPEC || a.native()->sa_family == family;
+  return net.family == AF_UNSPEC || a.native()->sa_family == net.family;
 }
 
 // token_stranded: the runtime ended, and with it the goroutine that looks.
@@ -45,12 +37,12 @@ constexpr sched::token token_stranded = sched::token_first_case;
 
 // lookup: shared between the one who asks and the goroutine that looks.
 struct lookup final : sched::tenant {
-  lookup(std::string_view h, std::string_view s, int f) : host(h), service(s), family(f) {}
+  lookup(std::string_view h, std::string_view s, network n) : host(h), service(s), net(n) {}
 
   // constant
   const std::string host;
   const std::string service;
-  const int family;
+  const network net;
 
   base::lock<base::rank::sync> lock;
   bool done = false;           // guarded by lock
@@ -78,8 +70,8 @@ struct lookup final : sched::tenant {
 // look_up: the blocking part.
 void look_up(lookup& to) {
   addrinfo hints{};
-  hints.ai_family = to.family;
-  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_family = to.net.family;
+  hints.ai_socktype = socket_type(to.net.kind);
   // Not AI_ADDRCONFIG: it hides 127.0.0.1 and ::1 on a machine without a network.
   addrinfo* list = nullptr;
   const int status = ::getaddrinfo(to.host.c_str(), to.service.c_str(), &hints, &list);
@@ -155,7 +147,7 @@ std::error_code code_of_status(int status, int system_error) noexcept {
 result<std::vector<address>> look_up_name(network net, const host_port& parts,
                                           const sched::limits& l) {
   const auto home = home_here();
-  const auto shared = std::make_shared<lookup>(parts.host, parts.port, family_of(net));
+  const auto shared = std::make_shared<lookup>(parts.host, parts.port, net);
   go({.name = "resolver", .stack_size = resolver_stack_size},
      [shared] { blocking([&] { look_up(*shared); }); });
   const thread_stay stay(*shared, *home);
@@ -183,11 +175,8 @@ std::vector<address> own_addresses(network net, purpose why, std::uint16_t port)
   const bool dials = why == purpose::dial;
   const auto ip4 = *parse_literal(dials ? "127.0.0.1" : "0.0.0.0", port);
   const auto ip6 = *parse_literal(dials ? "::1" : "::", port);
-  switch (net) {
-    case network::tcp4: return {ip4};
-    case network::tcp6: return {ip6};
-    default: break;
-  }
+  if (net.family == AF_INET) return {ip4};
+  if (net.family == AF_INET6) return {ip6};
   // A listener on :: that takes IPv4 as well is enough; 0.0.0.0 is for systems without IPv6.
   if (dials) return {ip4, ip6};
   return {ip6, ip4};
@@ -196,16 +185,30 @@ std::vector<address> own_addresses(network net, purpose why, std::uint16_t port)
 }  // namespace
 
 result<network> parse_network(std::string_view name) noexcept {
-  if (name == "tcp") return network::tcp;
-  if (name == "tcp4") return network::tcp4;
-  if (name == "tcp6") return network::tcp6;
-  if (name == "unix") return network::unix_socket;
+  struct entry {
+    std::string_view name;
+    network net;
+  };
+  static constexpr entry known[] = {
+      {"tcp", {transport::tcp}},
+      {"tcp4", {transport::tcp, AF_INET}},
+      {"tcp6", {transport::tcp, AF_INET6}},
+      {"unix", {transport::unix_stream, AF_UNIX}},
+      {"unixpacket", {transport::unix_packet, AF_UNIX}},
+      {"udp", {transport::udp}},
+      {"udp4", {transport::udp, AF_INET}},
+      {"udp6", {transport::udp, AF_INET6}},
+      {"unixgram", {transport::unix_datagram, AF_UNIX}},
+  };
+  for (const auto& each : known) {
+    if (each.name == name) return each.net;
+  }
   return std::unexpected(error(errc::unknown_network, "network", name));
 }
 
 result<std::vector<address>> resolve(network net, std::string_view text, purpose why,
                                      const sched::limits& l) {
-  if (net == network::unix_socket) {
+  if (is_unix(net.kind)) {
     const auto path = address::unix_socket(text);
     if (!path) return std::unexpected(path.error());
     return std::vector{*path};
@@ -226,7 +229,7 @@ result<std::vector<address>> resolve(network net, std::string_view text, purpose
   if (!parts->host.empty()) return look_up_name(net, *parts, l);
   // Any host will do to learn the service's number.
   const auto found =
-      look_up_name(net, {net == network::tcp6 ? "::1" : "127.0.0.1", parts->port}, l);
+      look_up_name(net, {net.family == AF_INET6 ? "::1" : "127.0.0.1", parts->port}, l);
   if (!found) return std::unexpected(found.error());
   return own_addresses(net, why, found->front().port());
 }

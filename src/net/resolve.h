@@ -2,6 +2,7 @@
 
 // resolve: from a network and an address in words to addresses to try.
 
+#include <sys/socket.h>
 #include <weft/error.h>
 #include <weft/net/address.h>
 
@@ -9,13 +10,29 @@
 #include <string_view>
 #include <vector>
 
+#include "net/pollable.h"
 #include "sched/wait.h"
 
 namespace weft::net {
 
-enum class network : std::uint8_t { tcp, tcp4, tcp6, unix_socket };
+// network: what a word like "tcp4" asks for.
+struct network {
+  transport kind = transport::tcp;
+  int family = AF_UNSPEC;  // AF_INET or AF_INET6 when one alone is meant
+  bool operator==(const network&) const = default;
+};
 
-// parse_network: "tcp", "tcp4", "tcp6" or "unix"; else errc::unknown_network.
+// carries_conns: what dial and listen are for; the others have packets that stand alone.
+[[nodiscard]] constexpr bool carries_conns(transport kind) noexcept {
+  return kind == transport::tcp || kind == transport::unix_stream || kind == transport::unix_packet;
+}
+[[nodiscard]] constexpr bool is_unix(transport kind) noexcept {
+  return kind == transport::unix_stream || kind == transport::unix_packet ||
+         kind == transport::unix_datagram;
+}
+
+// parse_network: "tcp", "udp", each alone or with "4" or "6", "unix", "unixpacket" or "unixgram";
+// else errc::unknown_network.
 [[nodiscard]] result<network> parse_network(std::string_view name) noexcept;
 
 // purpose: what an empty host means: this machine, or every address of it.

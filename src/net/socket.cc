@@ -4,44 +4,57 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace weft::net {
 namespace {
 
-constexpr int keepalive_idle_s = 15;
-constexpr int keepalive_interval_s = 15;
-constexpr int keepalive_count = 9;
-
-struct option {
-  int level;
-  int name;
-  int value;
-};
-
-constexpr option tcp_options[] = {
-    {IPPROTO_TCP, TCP_NODELAY, 1},
-    {SOL_SOCKET, SO_KEEPALIVE, 1},
-    {IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s},
-    {IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s},
-    {IPPROTO_TCP, TCP_KEEPCNT, keepalive_count},
-};
+int whole_seconds(std::chrono::seconds s) noexcept {
+  return static_cast<int>(std::clamp<std::chrono::seconds::rep>(s.count(), 1, INT_MAX));
+}
 
 }  // namespace
 
-stream_kind kind_of(const address& a) noexcept {
-  return a.kind() == address::family::unix_path ? stream_kind::unix_socket : stream_kind::tcp;
+std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+
+int socket_type(transport kind) noexcept {
+  switch (kind) {
+    case transport::udp:
+    case transport::unix_datagram: return SOCK_DGRAM;
+    case transport::unix_packet: return SOCK_SEQPACKET;
+    default: return SOCK_STREAM;
+  }
 }
 
-result<unique_fd> open_socket(const address& a) noexcept {
-  const auto fail = [] { return std::unexpected(error::from_errno(errno, "socket")); };
-  unique_fd fd(::socket(a.native()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return fail();
-  if (kind_of(a) != stream_kind::tcp) return fd;
-  for (const auto& o : tcp_options) {
-    if (::setsockopt(fd.get(), o.level, o.name, &o.value, sizeof o.value) != 0) return fail();
+bool set_option(int fd, int level, int name, int value) noexcept {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+result<unique_fd> open_socket(const address& a, transport kind) noexcept {
+  const int type = socket_type(kind) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  unique_fd fd(::socket(a.native()->sa_family, type, 0));
+  if (!fd || (kind == transport::udp && !set_option(fd.get(), SOL_SOCKET, SO_BROADCAST, 1))) {
+    return std::unexpected(error(last_error(), "socket"));
   }
   return fd;
+}
+
+bool set_tcp_options(int fd, bool nodelay, const keepalive_options& keepalive) noexcept {
+  if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, nodelay ? 1 : 0)) return false;
+  if (!set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive.on ? 1 : 0)) return false;
+  return !keepalive.on ||
+         (set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(keepalive.idle)) &&
+          set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(keepalive.interval)) &&
+          set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive.count));
+}
+
+address bound_address(int fd, const address& asked) noexcept {
+  sockaddr_storage native{};
+  socklen_t size = sizeof native;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return asked;
+  return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
 }
 
 }  // namespace weft::net

@@ -10,9 +10,11 @@
 #include <weft/limit.h>
 #include <weft/net/address.h>
 #include <weft/net/conn.h>
+#include <weft/net/options.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace weft::net {
@@ -60,7 +62,7 @@ class [[nodiscard]] listener {
   [[nodiscard]] int native_handle() const noexcept;
 
  private:
-  friend result<listener> listen_at(const address& where, bool dual, int backlog);
+  friend class listening;
   explicit listener(std::shared_ptr<listening> state) noexcept;
   std::shared_ptr<listening> state_;
 };
@@ -68,6 +70,15 @@ class [[nodiscard]] listener {
 struct listen_options {
   // backlog: connections that may wait to be accepted; the kernel's net.core.somaxconn limits it.
   int backlog = 4096;
+  // reuse_port: several listeners, of this user's processes, share a port, and the kernel spreads
+  // the connections over them. TCP alone.
+  bool reuse_port = false;
+  // unix_mode: the permissions of a Unix socket's file, 0600 for one; none: what the umask leaves.
+  std::optional<unsigned> unix_mode = {};
+  // nodelay, keepalive: of the connections that are accepted (dial.h).
+  bool nodelay = true;
+  keepalive_options keepalive = {};
+  socket_control control = {};  // of the listening socket
 };
 
 // listen: opens a listener.
@@ -76,7 +87,8 @@ struct listen_options {
 //            address; "name:port" its first IPv4 address, else its first
 //   "tcp4"   IPv4 alone, ":port" too
 //   "tcp6"   IPv6 alone, "[::]:port" too
-//   "unix"   a path, or "@name" in the abstract namespace. A socket file that is left over, on
+//   "unix", "unixpacket"
+//            a path, or "@name" in the abstract namespace. A socket file that is left over, on
 //            which nobody answers, is replaced; one on which somebody does is EADDRINUSE, and so is
 //            any other file. Two servers that start on one path at the same instant may both
 //            believe that it is theirs
