@@ -18,6 +18,7 @@ namespace weft {
 // errc: the failures that are weft's own; those of the kernel arrive as std::system_category codes.
 enum class errc : int {
   eof = 1,          // the end of the stream: a value of its own, never a count of 0
+  unexpected_eof,   // the stream ended in the middle of what was read
   closed,           // the thing was closed, by us, before or during the call
   timeout,          // the deadline passed; equivalent to std::errc::timed_out
   cancelled,        // the context or stop_token said stop; to std::errc::operation_canceled

@@ -14,6 +14,7 @@ class category final : public std::error_category {
   [[nodiscard]] std::string message(int value) const override {
     switch (static_cast<errc>(value)) {
       case errc::eof: return "end of stream";
+      case errc::unexpected_eof: return "unexpected EOF";
       case errc::closed: return "closed";
       case errc::timeout: return "deadline exceeded";
       case errc::cancelled: return "cancelled";

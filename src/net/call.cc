@@ -10,13 +10,20 @@ using poll::direction;
 using poll::opcode;
 using sched::wait_reason;
 
-result<std::size_t> transferred(const pollable& io, const pollable::outcome& o,
+poll::operation read_operation(const pollable& io, std::span<char> buffer) noexcept {
+  const int flags = io.kind() == transport::unix_packet ? MSG_TRUNC : 0;
+  return {opcode::read, buffer.data(), buffer.size(), flags};
+}
+
+result<std::size_t> transferred(const pollable& io, const pollable::outcome& o, std::size_t room,
                                 const sched::limits& l) noexcept {
   if (o.by != sched::token_ready || o.value < 0)
     return std::unexpected(io.failure(verb::read, o, l));
   // Without its address: an end is no accident, and happens once a connection.
   if (o.value == 0) return std::unexpected(errc::eof);
-  return static_cast<std::size_t>(o.value);
+  const auto size = static_cast<std::size_t>(o.value);
+  if (size <= room) return size;
+  return std::unexpected(io.failure(verb::read, std::make_error_code(std::errc::message_size)));
 }
 
 result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit& l) {
@@ -24,9 +31,8 @@ result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit&
   const call c(io, direction::read, verb::read, wait_reason::io_read, limits);
   if (!c) return std::unexpected(c.why());
   if (buffer.empty()) return 0;
-  const auto o =
-      io.run({opcode::read, buffer.data(), buffer.size(), 0}, wait_reason::io_read, limits);
-  return transferred(io, o, limits);
+  const auto o = io.run(read_operation(io, buffer), wait_reason::io_read, limits);
+  return transferred(io, o, buffer.size(), limits);
 }
 
 write_result write_all(pollable& io, std::span<const char> bytes, const limit& l) {

@@ -51,9 +51,13 @@ class [[nodiscard]] held_call {
   const bool held_;
 };
 
-// transferred: the count of a read; 0 is the end of the stream.
+// read_operation: for `buffer`. Of a packet that does not fit it gives the whole length.
+[[nodiscard]] poll::operation read_operation(const pollable& io, std::span<char> buffer) noexcept;
+
+// transferred: the count of a read into `room` bytes; 0 is the end of the stream, and a packet that
+// did not fit EMSGSIZE.
 [[nodiscard]] result<std::size_t> transferred(const pollable& io, const pollable::outcome& o,
-                                              const sched::limits& l) noexcept;
+                                              std::size_t room, const sched::limits& l) noexcept;
 
 // read_some, write_all, write_now: conn::read, write and try_write.
 [[nodiscard]] result<std::size_t> read_some(pollable& io, std::span<char> buffer, const limit& l);

@@ -44,6 +44,16 @@ class piece_cursor {
     return out.first(n);
   }
 
+  // all_in: whether nothing is left behind what fill() gave.
+  bool all_in(std::span<const iovec> filled) const noexcept {
+    std::size_t bytes = 0;
+    for (const auto& each : filled) bytes += each.iov_len;
+    auto behind = *this;
+    behind.advance(bytes);
+    std::array<iovec, 1> more;
+    return behind.fill(more).empty();
+  }
+
   void advance(std::size_t bytes) noexcept {
     while (!rest_.empty() && bytes >= rest_.front().size() - offset_) {
       bytes -= rest_.front().size() - std::exchange(offset_, 0);
@@ -80,11 +90,11 @@ result<detail::lent_bytes> conn::borrow(const limit& l) {
     {
       detail::lent_bytes lent(borrow_buffer(), lend_max);
       const auto room = lent.room();
-      const auto n = io.attempt({opcode::read, room.data(), room.size(), 0}, how);
+      const auto n = io.attempt(read_operation(io, room), how);
       if (n == -EAGAIN && how == poll::trust::ask)
         return std::unexpected(io.failure(verb::read, o, limits));
       if (n != -EAGAIN) {
-        const auto size = transferred(io, {sched::token_ready, n}, limits);
+        const auto size = transferred(io, {sched::token_ready, n}, room.size(), limits);
         if (!size) return std::unexpected(size.error());
         lent.shrink(*size);
         return lent;
@@ -118,6 +128,10 @@ write_result conn::writev(std::span<const std::span<const char>> pieces, const l
   for (;;) {
     const auto next = cursor.fill(vectors);
     if (next.empty()) return written;
+    if (io.kind() == transport::unix_packet && !cursor.all_in(next)) {
+      const auto code = std::make_error_code(std::errc::message_size);
+      return std::unexpected(write_error(io.failure(verb::write, code), 0));
+    }
     const auto o =
         io.run({opcode::writev, next.data(), next.size(), 0}, wait_reason::io_write, limits);
     if (o.by != sched::token_ready || o.value < 0) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "sync/sync_test.h"
@@ -50,7 +51,7 @@ struct connected {
 
 // connect_pair: two ends of a connection over loopback.
 inline connected connect_pair(const char* network = "tcp") {
-  const std::string where = std::string(network) == "unix"
+  const std::string where = std::string_view(network).starts_with("unix")
                                 ? "@weft-net-test-" + std::to_string(::getpid())
                                 : (std::string(network) == "tcp6" ? "[::1]:0" : "127.0.0.1:0");
   auto listener = net::listen(network, where).value();

@@ -145,6 +145,7 @@ class pollable final : public sched::tenant {
   void settle() noexcept override { end_call(calls_of_others_); }
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] transport kind() const noexcept { return kind_; }
   [[nodiscard]] const std::shared_ptr<sched::io_home>& home() const noexcept { return home_; }
   [[nodiscard]] const address& peer() const noexcept { return peer_; }
 

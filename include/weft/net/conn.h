@@ -1,6 +1,6 @@
 #pragma once
 
-// conn: a stream between two programs: TCP or a Unix socket.
+// conn: a connection between two programs: TCP or a Unix socket.
 //
 //   auto conn = weft::net::dial("tcp", "localhost:7777", 5s);
 //   if (!conn) return conn.error();
@@ -11,11 +11,16 @@
 // Everything but moving and destroying may be called from several goroutines (and threads) at once.
 // Reads take turns in the order they came, and so do writes; a read and a write do not wait for
 // each other. A call that waits ends with
-//   errc::timeout     when its limit, or the connection's deadline, passes errc::cancelled   when
-//   the context or stop_token of its limit says so, or its scope is cancelled errc::closed
-//   when somebody closes the connection
+//   errc::timeout     when its limit, or the connection's deadline, passes
+//   errc::cancelled   when the context or stop_token of its limit says so, or its scope's
+//   errc::closed      when somebody closes the connection
 // and otherwise with what the kernel says. What can be done at once is done even if the limit has
 // passed already, or its context is cancelled; a deadline that has passed fails the call at once.
+//
+// Over "unixpacket" a connection keeps packets apart: a write sends one, and a read takes one;
+// a packet that does not fit is EMSGSIZE, with its beginning in the buffer and the rest lost. An
+// empty one cannot be told from the end, so none is sent. writev sends one packet of at most 64
+// pieces that are not empty, EMSGSIZE otherwise.
 //
 // A connection belongs to the runtime it was opened in: to its goroutines, and to plain threads
 // while it runs. A call that may wait, and try_write, fails with errc::wrong_runtime in a goroutine
@@ -24,6 +29,7 @@
 // for its addresses, and is closed by whoever likes.
 
 #include <weft/error.h>
+#include <weft/io.h>
 #include <weft/limit.h>
 #include <weft/net/address.h>
 
@@ -40,20 +46,8 @@ namespace weft::net {
 
 class pollable;
 
-// write_error: why a write stopped, and what it had written by then. Converts to error.
-class write_error : public error {
- public:
-  write_error(const error& why, std::size_t written) noexcept : error(why), written_(written) {}
-
-  // written: bytes that were handed to the kernel before it failed, from the beginning of the data.
-  [[nodiscard]] std::size_t written() const noexcept { return written_; }
-
- private:
-  std::size_t written_;
-};
-
-// write_result: how much was written: all, or a write_error.
-using write_result = std::expected<std::size_t, write_error>;
+using weft::write_error;
+using weft::write_result;
 
 namespace detail {
 
