@@ -76,6 +76,14 @@ class young_queue {
     return ours ? g : nullptr;
   }
 
+  // peek: owner only: what pop_newest() would return after `n` others; null if there are no more.
+  [[nodiscard]] goroutine* peek(std::uint32_t n) const noexcept {
+    // relaxed: a hint; thieves may take it meanwhile.
+    const auto b = bottom_.load(base::relaxed);
+    if (static_cast<std::int32_t>(b - n - top_.load(base::relaxed)) <= 0) return nullptr;
+    return slots_[(b - 1 - n) % run_queue_capacity].load(base::relaxed);
+  }
+
   // take_oldest: anybody; null when empty or when another one was quicker (*contended then).
   [[nodiscard]] goroutine* take_oldest(bool* contended = nullptr) noexcept {
     // seq_cst, in this order: pairs with pop_newest().
@@ -135,6 +143,14 @@ class root_queue {
         return nullptr;
       }
     }
+  }
+
+  // peek: owner only: what take() would return after `n` others; null if there are no more.
+  [[nodiscard]] goroutine* peek(std::uint32_t n) const noexcept {
+    // relaxed: a hint; thieves may take it meanwhile.
+    const auto h = head_.load(base::relaxed);
+    if (static_cast<std::int32_t>(tail_.load(base::relaxed) - h - n) <= 0) return nullptr;
+    return slots_[(h + n) % run_queue_capacity].load(base::relaxed);
   }
 
   [[nodiscard]] std::uint32_t size() const noexcept {

@@ -149,6 +149,7 @@ goroutine* scheduler::take_global(machine& m, std::size_t max) noexcept {
   for (std::size_t i = 1; first != nullptr && i < share; ++i) {
     goroutine* g = pop_global_locked(&m);
     if (g == nullptr) break;
+    __builtin_prefetch(global_first_);  // whose link comes next
     if (m.p->roots.try_push(g)) continue;
     g->link = global_first_;  // no room: back to where it was
     global_first_ = g;

@@ -1,8 +1,7 @@
 #pragma once
 
 // wake_list: the waiters that somebody has claimed under a lock and must make runnable after it let
-// the lock go
-// ("no ready() under a runtime lock").
+// the lock go ("no ready() under a runtime lock").
 
 #include "sched/waiter.h"
 
