@@ -180,8 +180,8 @@ goroutine* scheduler::pick_local(machine& m) noexcept {
   return home_is_due(m) ? nullptr : pick_queued(m);
 }
 
-// prefetch_next: of those that run next in `queue` the record of one, the stack of one that is nearer.
-// Records of goroutines that waited for long are in no cache, and their stacks less so.
+// prefetch_next: of those that run next in `queue` the record of one, the stack of one that is
+// nearer. Records of goroutines that waited for long are in no cache, and their stacks less so.
 template <class Queue>
 void prefetch_next(const Queue& queue) noexcept {
   if (const goroutine* g = queue.peek(prefetch_record_ahead)) {
