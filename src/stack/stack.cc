@@ -9,7 +9,8 @@
 //   | guard, 64 KiB     | usable ...                                 grows down | colour |
 //
 // Colour. Tops at the same distance from a power of two would all fall into the same few sets of
-// the first-level cache; each is lowered by 64 bytes more than the one before, up to a page.
+// the first-level cache; each is lowered by 64 bytes more than the one before, up to half a page: a
+// goroutine that waits in less than the other half then needs one page and not two.
 //
 // Guards. 64 KiB, so that a frame must be large, and compiled without -fstack-clash-protection, to
 // jump over one. Three kinds, the weaker where the stronger is not to be had, each slot for itself:
@@ -74,7 +75,7 @@ constexpr std::size_t slot_bytes_min = 2 * guard_size;
 constexpr std::size_t slot_bytes_max = std::size_t{64} << 30;
 constexpr int classes = std::countr_zero(slot_bytes_max) - std::countr_zero(slot_bytes_min) + 1;
 constexpr std::size_t colour_step = 64;
-constexpr std::size_t colours = 64;  // one for each set of a first-level cache of 4 KiB ways
+constexpr std::size_t colours = 32;  // half the sets of a first-level cache of 4 KiB ways
 
 // warm_bytes_max: 1,024 default stacks, usually 4 to 8 MiB, and no more than this if all of them
 // were used to the bottom.
