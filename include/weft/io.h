@@ -13,6 +13,9 @@
 #include <span>
 
 namespace weft {
+namespace detail {
+struct copy_access;
+}
 
 // write_error: why a write stopped, and what it had written by then. Converts to error.
 class write_error : public error {

@@ -7,3 +7,4 @@
 #include <weft/net/dial.h>
 #include <weft/net/listener.h>
 #include <weft/net/packet_conn.h>
+#include <weft/net/pipe_conn.h>

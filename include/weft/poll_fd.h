@@ -63,6 +63,7 @@ class [[nodiscard]] poll_fd {
   [[nodiscard]] int native_handle() const noexcept;
 
  private:
+  friend struct detail::copy_access;
   explicit poll_fd(net::pollable* io) noexcept : io_(io) {}
   void drop() noexcept;
 

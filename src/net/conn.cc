@@ -158,11 +158,15 @@ void conn::set_write_deadline(clock::time_point t) noexcept {
   if (io_ != nullptr) io_->set_deadline(direction::write, limit(t).deadline_ns());
 }
 
-result<void> conn::close_write() {
+result<void> conn::close_write() { return shut(SHUT_WR); }
+
+result<void> conn::close_read() { return shut(SHUT_RD); }
+
+result<void> conn::shut(int how) {
   if (io_ == nullptr) return closed_conn("close");
   const held_call c(*io_);
   if (!c) return std::unexpected(io_->failure(verb::close, make_error_code(errc::closed)));
-  if (::shutdown(io_->fd(), SHUT_WR) == 0) return {};
+  if (::shutdown(io_->fd(), how) == 0) return {};
   return std::unexpected(io_->failure(verb::close, std::error_code(errno, std::system_category())));
 }
 

@@ -129,6 +129,26 @@ TEST_P(conn_test, half_closed_connections_go_on_the_other_way) {
   });
 }
 
+TEST_P(conn_test, close_read_ends_reads_that_wait_and_leaves_writing) {
+  in_weft([] {
+    auto [client, server] = connect_pair(GetParam());
+    wait_group reading;
+    reading.go([&] {
+      std::array<char, 10> buffer;
+      EXPECT_EQ(server.read(buffer).error(), errc::eof);
+    });
+    wait_until_parked(wait_reason::io_read, 1);
+    EXPECT_TRUE(server.close_read().has_value());
+    reading.wait().value();
+    std::array<char, 10> buffer;
+    EXPECT_EQ(server.read(buffer).error(), errc::eof);
+    EXPECT_TRUE(server.write("answer").has_value());
+    EXPECT_EQ(read_exactly(client, 6), "answer");
+    EXPECT_TRUE(server.close().has_value());
+    EXPECT_EQ(server.close_read().error(), errc::closed);
+  });
+}
+
 TEST_P(conn_test, lent_reads_hand_out_what_is_there) {
   in_weft([] {
     auto [client, server] = connect_pair(GetParam());
@@ -567,6 +587,7 @@ TEST(conn_empty, every_call_says_closed) {
   EXPECT_EQ(none.writev({}).error(), errc::closed);
   EXPECT_EQ(none.try_write(std::string_view("x")).error(), errc::closed);
   EXPECT_EQ(none.close_write().error(), errc::closed);
+  EXPECT_EQ(none.close_read().error(), errc::closed);
   EXPECT_EQ(none.close().error(), errc::closed);
   EXPECT_EQ(none.set_nodelay(true).error(), errc::closed);
   EXPECT_EQ(none.native_handle(), -1);

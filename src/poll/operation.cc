@@ -10,14 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <csignal>
-#include <ctime>
 #include <utility>
+
+#include "poll/sigpipe.h"
 
 namespace weft::poll {
 namespace {
 
-std::int64_t outcome(ssize_t n) noexcept { return n >= 0 ? n : -errno; }
+std::int64_t outcome(std::int64_t n) noexcept { return n >= 0 ? n : -errno; }
 
 std::int64_t vector_size(const iovec* vectors, std::size_t count) noexcept {
   std::size_t bytes = 0;
@@ -66,29 +66,9 @@ std::int64_t look(int fd, short events) noexcept {
   return (one.revents & POLLNVAL) != 0 ? -EBADF : 0;
 }
 
-// without_sigpipe: makes `write`, which may meet a pipe that nobody reads. It raises SIGPIPE in the
-// thread that writes: held back while it does, and taken away. A thread that blocks it itself keeps
-// it pending, as it would have.
-template <class F>
-std::int64_t without_sigpipe(F&& write) noexcept {
-  sigset_t broken_pipe;
-  sigset_t before;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
-  const std::int64_t result = write();
-  if (sigismember(&before, SIGPIPE) != 0) return result;
-  if (result == -EPIPE) {
-    const timespec at_once{};
-    while (::sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) continue;
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return result;
-}
-
-std::int64_t write_plain(int fd, const operation& op) noexcept {
-  if (op.code == opcode::write) return outcome(::write(fd, op.data, op.size));
-  return outcome(::writev(fd, static_cast<const iovec*>(op.data), static_cast<int>(op.size)));
+ssize_t write_plain(int fd, const operation& op) noexcept {
+  if (op.code == opcode::write) return ::write(fd, op.data, op.size);
+  return ::writev(fd, static_cast<const iovec*>(op.data), static_cast<int>(op.size));
 }
 
 std::int64_t attempt_once(int fd, fd_kind kind, const operation& op) noexcept {
@@ -102,8 +82,9 @@ std::int64_t attempt_once(int fd, fd_kind kind, const operation& op) noexcept {
       [[fallthrough]];
     case opcode::writev:
       if (is_socket) return send_vectors(fd, op);
-      if (kind == fd_kind::pipe) return without_sigpipe([&] { return write_plain(fd, op); });
-      return write_plain(fd, op);
+      if (kind == fd_kind::pipe)
+        return outcome(without_sigpipe([&] { return write_plain(fd, op); }));
+      return outcome(write_plain(fd, op));
     case opcode::accept: return accept_one(fd, op);
     case opcode::connect: return connect_step(fd, op);
     case opcode::recvmsg: return outcome(::recvmsg(fd, static_cast<msghdr*>(op.data), op.flags));

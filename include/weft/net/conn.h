@@ -147,6 +147,11 @@ class [[nodiscard]] conn {
   // socket not before the peer reads). Never waits. ENOTCONN when the peer has reset it.
   result<void> close_write();
 
+  // close_read: ends the other direction for us: reads that wait, and later ones, end with
+  // errc::eof once what has come is read. Writing goes on. Over TCP the peer is not told; over a
+  // Unix socket its writes fail with EPIPE. Never waits. ENOTCONN when the peer has reset it.
+  result<void> close_read();
+
   // close: ends calls that wait with errc::closed and frees the descriptor as soon as the last of
   // them has left it. errc::closed if it was closed before. Never waits; bytes written before are
   // still sent, unless bytes that came were never read: then TCP resets the connection, and what is
@@ -167,8 +172,10 @@ class [[nodiscard]] conn {
 
  private:
   friend struct conn_access;
+  friend struct weft::detail::copy_access;
   explicit conn(pollable* io) noexcept : io_(io) {}
   void drop() noexcept;
+  result<void> shut(int how);
   result<detail::lent_bytes> borrow(const limit& l);
 
   pollable* io_ = nullptr;
