@@ -52,9 +52,10 @@ SCENARIO(time_sleep_of_the_longest_does_not_end, "time.Sleep; runtime/time.go, w
 
 SCENARIO(time_sleepers_wake_in_order, "time.Sleep") {
   const channel<int> woken(3);
+  const auto start = clock::now();
   for (const int n : {3, 1, 2}) {
     go([=] {
-      sleep_for(n * 20ms).value();
+      sleep_until(start + n * 60ms).value();
       woken.send(n);
     });
   }
@@ -192,7 +193,7 @@ SCENARIO(timer_serves_one_of_those_who_wait, "time.NewTimer") {
 }
 
 SCENARIO(timers_fire_in_order, "time.NewTimer") {
-  const timer late(40ms), early(1ms);
+  const timer late(200ms), early(1ms);
   for (int i = 0; i < 2; ++i) {
     select(recv(late.channel(), [] { say{"late"}; }), recv(early.channel(), [] { say{"early"}; }));
   }
@@ -218,9 +219,9 @@ SCENARIO(time_after_func_calls_it, "time.AfterFunc") {
 
 SCENARIO(time_after_func_stopped_does_not_call_it, "time.Timer, Stop") {
   const channel<int> called(1);
-  auto t = after_func(20ms, [=] { called.send(7); });
+  auto t = after_func(200ms, [=] { called.send(7); });
   say{t.stop(), t.stop()};
-  sleep_for(25ms).value();
+  sleep_for(210ms).value();
   say{called.try_recv()};
 }
 

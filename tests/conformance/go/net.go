@@ -363,10 +363,10 @@ var _ = scenario("net_deadline_taken_away", func() {
 
 var _ = scenario("net_deadline_moved_while_a_read_waits", func() {
 	near, far := pair("tcp")
-	near.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	near.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	reader := start(func() { say(read(near)) })
 	near.SetReadDeadline(time.Now().Add(time.Hour))
-	time.Sleep(30 * time.Millisecond)
+	time.Sleep(310 * time.Millisecond)
 	say(reader.blocks())
 	write(far, "hello")
 	reader.join()

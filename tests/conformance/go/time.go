@@ -45,10 +45,10 @@ var _ = scenario("time_sleep_of_the_longest_does_not_end", func() {
 })
 
 var _ = scenario("time_sleepers_wake_in_order", func() {
-	woken := make(chan int, 3)
+	woken, start := make(chan int, 3), time.Now()
 	for _, n := range []int{3, 1, 2} {
 		go func() {
-			time.Sleep(time.Duration(n) * 20 * time.Millisecond)
+			time.Sleep(time.Until(start.Add(time.Duration(n) * 60 * time.Millisecond)))
 			woken <- n
 		}()
 	}
@@ -185,7 +185,7 @@ var _ = scenario("timer_serves_one_of_those_who_wait", func() {
 })
 
 var _ = scenario("timers_fire_in_order", func() {
-	late, early := time.NewTimer(40*time.Millisecond), time.NewTimer(time.Millisecond)
+	late, early := time.NewTimer(200*time.Millisecond), time.NewTimer(time.Millisecond)
 	for range 2 {
 		select {
 		case <-late.C:
@@ -219,9 +219,9 @@ var _ = scenario("time_after_func_calls_it", func() {
 
 var _ = scenario("time_after_func_stopped_does_not_call_it", func() {
 	called := make(chan int, 1)
-	t := time.AfterFunc(20*time.Millisecond, func() { called <- 7 })
+	t := time.AfterFunc(200*time.Millisecond, func() { called <- 7 })
 	say(t.Stop(), t.Stop())
-	time.Sleep(25 * time.Millisecond)
+	time.Sleep(210 * time.Millisecond)
 	say(tryRecv(called))
 })
 
