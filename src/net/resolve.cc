@@ -182,6 +182,35 @@ std::vector<address> own_addresses(network net, purpose why, std::uint16_t port)
   return {ip6, ip4};
 }
 
+// addresses_of: resolve(), whose errors are about the text.
+result<std::vector<address>> addresses_of(network net, std::string_view text, purpose why,
+                                          const sched::limits& l) {
+  if (is_unix(net.kind)) {
+    const auto path = address::unix_socket(text);
+    if (!path) return std::unexpected(path.error());
+    return std::vector{*path};
+  }
+  const auto parts = split_host_port(text);
+  if (!parts) return std::unexpected(parts.error());
+  if (text.find('\0') != std::string_view::npos)
+    return std::unexpected(error(errc::bad_address, "parse", text));
+  if (const auto port = parse_port(parts->port)) {
+    if (parts->host.empty()) return own_addresses(net, why, *port);
+    if (const auto literal = parse_literal(parts->host, *port)) {
+      if (!fits(net, *literal)) return std::unexpected(error(errc::bad_address, "parse", text));
+      return std::vector{*literal};
+    }
+  } else if (!may_name_a_service(parts->port)) {
+    return std::unexpected(error(errc::bad_address, "parse", text));
+  }
+  if (!parts->host.empty()) return look_up_name(net, *parts, l);
+  // Any host will do to learn the service's number.
+  const auto found =
+      look_up_name(net, {net.family == AF_INET6 ? "::1" : "127.0.0.1", parts->port}, l);
+  if (!found) return std::unexpected(found.error());
+  return own_addresses(net, why, found->front().port());
+}
+
 }  // namespace
 
 result<network> parse_network(std::string_view name) noexcept {
@@ -208,30 +237,11 @@ result<network> parse_network(std::string_view name) noexcept {
 
 result<std::vector<address>> resolve(network net, std::string_view text, purpose why,
                                      const sched::limits& l) {
-  if (is_unix(net.kind)) {
-    const auto path = address::unix_socket(text);
-    if (!path) return std::unexpected(path.error());
-    return std::vector{*path};
-  }
-  const auto parts = split_host_port(text);
-  if (!parts) return std::unexpected(parts.error());
-  if (text.find('\0') != std::string_view::npos)
-    return std::unexpected(error(errc::bad_address, "parse", text));
-  if (const auto port = parse_port(parts->port)) {
-    if (parts->host.empty()) return own_addresses(net, why, *port);
-    if (const auto literal = parse_literal(parts->host, *port)) {
-      if (!fits(net, *literal)) return std::unexpected(error(errc::bad_address, "parse", text));
-      return std::vector{*literal};
-    }
-  } else if (!may_name_a_service(parts->port)) {
-    return std::unexpected(error(errc::bad_address, "parse", text));
-  }
-  if (!parts->host.empty()) return look_up_name(net, *parts, l);
-  // Any host will do to learn the service's number.
-  const auto found =
-      look_up_name(net, {net.family == AF_INET6 ? "::1" : "127.0.0.1", parts->port}, l);
-  if (!found) return std::unexpected(found.error());
-  return own_addresses(net, why, found->front().port());
+  auto found = addresses_of(net, text, why, l);
+  if (found || found.error() != errc::bad_address) return found;
+  // Whoever wanted a connection reads what was tried, not what failed on the way.
+  const auto what = why == purpose::dial ? verb::connect : verb::listen;
+  return std::unexpected(error(errc::bad_address, words(what, net.kind), text));
 }
 
 }  // namespace weft::net

@@ -418,6 +418,22 @@ SCENARIO(net_unix_dial_without_a_file, "net.Dial") {
   say{opened(net::dial("unix", "/tmp/weft-conformance-nobody"))};
 }
 
+SCENARIO(net_dial_address_without_port, "net.Dial; net.SplitHostPort") {
+  say{opened(net::dial("tcp", "127.0.0.1"))};
+}
+
+SCENARIO(net_dial_address_with_too_many_colons, "net.Dial; net.SplitHostPort") {
+  say{opened(net::dial("tcp", "::1:80"))};
+}
+
+SCENARIO(net_dial_port_out_of_range, "net.Dial") {
+  say{opened(net::dial("tcp", "127.0.0.1:70000"))};
+}
+
+SCENARIO(net_listen_address_without_port, "net.Listen; net.SplitHostPort") {
+  say{operation(net::listen("tcp", "127.0.0.1"), "listens")};
+}
+
 SCENARIO(net_dial_unknown_network, "net.Dial") {
   say{text(net::dial("carrier pigeon", "127.0.0.1:1").error())};
 }
@@ -470,6 +486,72 @@ SCENARIO(net_tcp_options_by_default, "net.Dialer, KeepAliveConfig; net.TCPConn, 
         option(fd, IPPROTO_TCP, TCP_KEEPIDLE), option(fd, IPPROTO_TCP, TCP_KEEPINTVL),
         option(fd, IPPROTO_TCP, TCP_KEEPCNT)};
   }
+}
+
+// --- packets -------------------------------------------------------------------------------------
+
+// server: takes packets on a port of its own. client: exchanges them with it.
+net::packet_conn server() { return net::listen_packet("udp", "127.0.0.1:0").value(); }
+net::packet_conn client(const net::packet_conn& of) {
+  return net::dial_packet("udp", of.local_address().to_string()).value();
+}
+
+SCENARIO(net_udp_packets_stand_alone, "net.PacketConn, ReadFrom") {
+  auto s = server();
+  auto c = client(s);
+  c.write("one").value();
+  c.write("").value();
+  c.write("three").value();
+  std::array<char, 100> buffer;
+  for (int i = 0; i < 3; ++i) {
+    const auto p = s.read_from(buffer).value();
+    say{std::string(buffer.data(), p.size), p.from == c.local_address()};
+  }
+}
+
+SCENARIO(net_udp_answer, "net.PacketConn, WriteTo") {
+  auto s = server();
+  auto c = client(s);
+  std::array<char, 100> buffer;
+  c.write("ping").value();
+  const auto p = s.read_from(buffer).value();
+  say{s.write_to({buffer.data(), p.size}, p.from), c.read(buffer)};
+}
+
+SCENARIO(net_udp_what_does_not_fit_is_lost, "net.PacketConn, ReadFrom") {
+  auto s = server();
+  auto c = client(s);
+  c.write("a long packet").value();
+  c.write("next").value();
+  std::array<char, 6> buffer;
+  say{s.read_from(buffer)->size, s.read_from(buffer)->size};
+}
+
+SCENARIO(net_udp_deadline, "net.PacketConn, SetReadDeadline") {
+  auto s = server();
+  std::array<char, 6> buffer;
+  s.set_read_deadline(past);
+  say{operation(s.read_from(buffer), "read")};
+}
+
+SCENARIO(net_udp_close_ends_a_read, "net.PacketConn, Close: unblocks") {
+  auto s = server();
+  const task reader([&] {
+    std::array<char, 6> buffer;
+    say{operation(s.read_from(buffer), "read")};
+  });
+  say{reader.blocks()};
+  s.close().value();
+  say{reader.join()};
+}
+
+SCENARIO(net_udp_nobody_there, "udp(7): ECONNREFUSED on a connected socket") {
+  auto s = server();
+  auto c = client(s);
+  s.close().value();
+  c.write("ping").value();
+  std::array<char, 6> buffer;
+  say{operation(c.read(buffer))};
 }
 
 }  // namespace

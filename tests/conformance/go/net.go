@@ -436,6 +436,17 @@ var _ = scenario("net_unix_dial_without_a_file", func() {
 	say(opened("unix", "/tmp/weft-conformance-nobody"))
 })
 
+var _ = scenario("net_dial_address_without_port", func() { say(opened("tcp", "127.0.0.1")) })
+
+var _ = scenario("net_dial_address_with_too_many_colons", func() { say(opened("tcp", "::1:80")) })
+
+var _ = scenario("net_dial_port_out_of_range", func() { say(opened("tcp", "127.0.0.1:70000")) })
+
+var _ = scenario("net_listen_address_without_port", func() {
+	_, err := net.Listen("tcp", "127.0.0.1")
+	say(operation("listens", err))
+})
+
 var _ = scenario("net_dial_unknown_network", func() {
 	_, err := net.Dial("carrier pigeon", "127.0.0.1:1")
 	say(err)
@@ -495,4 +506,66 @@ var _ = scenario("net_tcp_options_by_default", func() {
 				option(syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT))
 		})
 	}
+})
+
+// --- packets
+
+// udp: takes packets on a port of its own, and one that exchanges them with it.
+func udp() (server net.PacketConn, client net.Conn) {
+	server = must(net.ListenPacket("udp", "127.0.0.1:0"))
+	return server, must(net.Dial("udp", server.LocalAddr().String()))
+}
+
+func readFrom(c net.PacketConn, buffer []byte) string {
+	n, _, err := c.ReadFrom(buffer)
+	return operation(n, err)
+}
+
+var _ = scenario("net_udp_packets_stand_alone", func() {
+	s, c := udp()
+	for _, packet := range []string{"one", "", "three"} {
+		write(c, packet)
+	}
+	buffer := make([]byte, 100)
+	for range 3 {
+		n, from, _ := s.ReadFrom(buffer)
+		say(string(buffer[:n]), from.String() == c.LocalAddr().String())
+	}
+})
+
+var _ = scenario("net_udp_answer", func() {
+	s, c := udp()
+	buffer := make([]byte, 100)
+	write(c, "ping")
+	n, from, _ := s.ReadFrom(buffer)
+	say(count(s.WriteTo(buffer[:n], from)), count(c.Read(buffer)))
+})
+
+var _ = scenario("net_udp_what_does_not_fit_is_lost", func() {
+	s, c := udp()
+	write(c, "a long packet")
+	write(c, "next")
+	buffer := make([]byte, 6)
+	say(readFrom(s, buffer), readFrom(s, buffer))
+})
+
+var _ = scenario("net_udp_deadline", func() {
+	s, _ := udp()
+	s.SetReadDeadline(past)
+	say(readFrom(s, make([]byte, 6)))
+})
+
+var _ = scenario("net_udp_close_ends_a_read", func() {
+	s, _ := udp()
+	reader := start(func() { say(readFrom(s, make([]byte, 6))) })
+	say(reader.blocks())
+	s.Close()
+	say(reader.join())
+})
+
+var _ = scenario("net_udp_nobody_there", func() {
+	s, c := udp()
+	s.Close()
+	write(c, "ping")
+	say(operation(c.Read(make([]byte, 6))))
 })
