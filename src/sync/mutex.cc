@@ -31,6 +31,7 @@
 #include "sched/environment.h"
 #include "sched/gate.h"
 #include "sched/scheduler.h"
+#include "sync/owner.h"
 #include "sync/waiters.h"
 
 namespace weft {
@@ -53,18 +54,8 @@ constexpr sched::token token_handed = sched::token_first_case;
 
 constexpr word owner_of(word w) noexcept { return w & ~flags; }
 
-// number_of_thread: by which a plain thread owns.
-[[gnu::noinline]] std::uint32_t number_of_thread() noexcept {
-  static thread_local std::uint32_t number = 0;
-  if (number == 0) number = sched::take_numbers(1);
-  return number;
-}
-
 // owner_for: the owner part of a word, for who stands in `inside`.
-word owner_for(const sched::gate& inside) noexcept {
-  const sched::goroutine* g = inside.caller();
-  return (g != nullptr ? g->number() : number_of_thread()) << owner_shift;
-}
+word owner_for(const sched::gate& inside) noexcept { return owner_in(inside) << owner_shift; }
 
 struct mutex_node : sched::wait_node {
   word owner = 0;

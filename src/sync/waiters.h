@@ -30,18 +30,25 @@ class waiters {
   // in nobody's hands afterwards.
   template <class Node>
   sched::token park(sched::wait& w, Node& n, bool at_front, const sched::limits& l) noexcept {
+    return park_in(queue_, w, n, at_front, l);
+  }
+
+  // park_in: in another queue of the object, which the same lock guards.
+  template <class Node>
+  sched::token park_in(sched::wait_queue& queue, sched::wait& w, Node& n, bool at_front,
+                       const sched::limits& l) noexcept {
     n.who = &w.who();
     n.at = w.at();
     if (at_front) {
-      queue_.push_front(n);
+      queue.push_front(n);
     } else {
-      queue_.push_back(n);
+      queue.push_back(n);
     }
     lock.release();
     const sched::token by = w.park(l);
     if (by == sched::token_timeout || by == sched::token_cancelled) {
       base::locked hold(lock);
-      if (n.linked()) queue_.remove(n);
+      if (n.linked()) queue.remove(n);
     } else {
       lock.pass();
     }
