@@ -10,7 +10,7 @@
 // writer    somebody writes; or, under the queues' lock, changes who may.
 // run       reads that were counted since the last write; when it is full the lock becomes biased.
 //
-// A share is one reader's part in the lock: 1 of the count, or a slot that holds the lock's address.
+// A share is one reader's part in the lock: 1 of the count, or a slot that holds its address.
 // Shares have no names: who lets go may take another's slot and leave the other its own count.
 //
 // I1  A writer owns the lock when writer is set, readers 0 and no slot holds a share. It sets
@@ -37,11 +37,10 @@
 // writers that spin, and a count of reads instead of a clock to decide when bias pays. A revocation
 // reads 8 KiB, about a microsecond; 1,024 counted reads come before each.
 //
-// Locks: the queues' lock, rank sync. Under it no user code; the loop over the table is the longest.
+// Locks: the queues' lock, rank sync. The longest that happens under it is the loop over the table.
 //
-// Rejected. Counting alone: each reader writes the one line that all of them read; with 2 processors
-// a read costs 3 times as much, with more of them more. Counters per processor in each lock: 64
-// bytes a processor, and an unlock on another processor than the lock. Go's two semaphores and a
+// Rejected. Counting alone: each reader writes the line that all of them read. Counters for each
+// processor in each lock: 64 bytes a processor, and unlocks elsewhere than the lock. Go's way, a
 // mutex for the writers: who unlocks touches the mutex last, when a reader that it let in may have
 // destroyed the whole. Always handing over to the next writer: see mutex.cc.
 //
