@@ -102,8 +102,8 @@ steps_default() {
   conformance release release 1,2,8
   conformance tsan "tsan migrate" 2 WEFT_TEST_MODE=migrate
   step "build examples" 600 ./dev build release
-  step "examples" 120 tests/examples/run build/release
-  step "guide" 300 tests/guide/run build/release
+  step "examples" 300 tests/examples/run build/release
+  step "guide" 600 tests/guide/run build/release
   step "irssi and weechat" 600 tests/interop/run build/release/apps/tertulia/tertuliad
   step "install" 900 tests/install/run
 }
