@@ -202,9 +202,9 @@ namespace {
 
 // adopt: makes a packet_conn of a socket; `file` is removed if it cannot.
 result<packet_conn> adopt(unique_fd fd, transport kind, const address& named, socket_file file,
-                          bool connected) {
+                          bool connected, const std::shared_ptr<sched::io_home>& home) {
   auto kept = std::make_unique<socket_file>(std::move(file));
-  const auto opened = pollable::open(fd.take(), kind, named, home_here());
+  const auto opened = pollable::open(fd.take(), kind, named, home);
   if (opened) return packet_access::adopt(*opened, std::move(kept), connected);
   kept->remove();
   return std::unexpected(opened.error());
@@ -212,6 +212,7 @@ result<packet_conn> adopt(unique_fd fd, transport kind, const address& named, so
 
 result<packet_conn> listen_at(const address& where, transport kind, bool dual,
                               const listen_packet_options& options) {
+  const auto home = home_here();
   const auto fail = [&](const std::error_code& code) {
     return std::unexpected(error(code, words(verb::listen, kind), where.to_string()));
   };
@@ -232,12 +233,13 @@ result<packet_conn> listen_at(const address& where, transport kind, bool dual,
     return fail(std::error_code(code, std::system_category()));
   }
   const auto bound = bound_address(fd->get(), where);
-  auto made = adopt(std::move(*fd), kind, bound, socket_file(where), false);
+  auto made = adopt(std::move(*fd), kind, bound, socket_file(where), false, home);
   if (!made) return fail(made.error().code());
   return made;
 }
 
 result<packet_conn> dial_to(const address& to, transport kind, const dial_packet_options& options) {
+  const auto home = home_here();
   const dial_options plain{.local = options.local, .control = options.control};
   auto fd = open_bound(to, kind, plain);
   if (!fd) return std::unexpected(fd.error());
@@ -250,7 +252,7 @@ result<packet_conn> dial_to(const address& to, transport kind, const dial_packet
     file.remove();
     return fail(why);
   }
-  auto made = adopt(std::move(*fd), kind, to, std::move(file), true);
+  auto made = adopt(std::move(*fd), kind, to, std::move(file), true, home);
   if (!made) return fail(made.error().code());
   return made;
 }

@@ -275,6 +275,12 @@ TEST(packet_unix, file_comes_and_goes_with_the_socket) {
   });
 }
 
+TEST(packet_unix, that_no_runtime_can_hold_leaves_no_file) {
+  const socket_path path;
+  EXPECT_THROW(static_cast<void>(listen_packet("unixgram", path.text())), misuse_error);
+  EXPECT_FALSE(path.exists());
+}
+
 TEST(packet_unix, sender_without_a_name_is_from_nowhere) {
   in_weft([] {
     auto server = listen_packet("unixgram", where("unixgram")).value();

@@ -62,6 +62,7 @@ class lane {
 
   // begin: the next address that an attempt can be made at, unless one is under way.
   void begin(const sched::limits& l) {
+    const auto home = home_here();
     while (!now_ && next_ < targets_.size()) {
       const auto until_ns = share_of(l);
       const address& to = targets_[next_++];
@@ -70,7 +71,7 @@ class lane {
         note(fd.error());
         continue;
       }
-      const auto opened = pollable::open(fd->take(), kind_, to, home_here());
+      const auto opened = pollable::open(fd->take(), kind_, to, home);
       if (!opened) {
         note(error(opened.error().code(), words(verb::connect, kind_), to.to_string()));
         continue;
