@@ -5,13 +5,19 @@
 //   static weft::once ready;
 //   ready.call([] { load_tables(); });
 //
+//   static weft::once_value tables([] { return load_tables(); });
+//   find(tables(), key);
+//
 // Usable from plain threads, and before main. It may be destroyed when all its calls have returned.
 
 #include <weft/error.h>
 #include <weft/limit.h>
 
 #include <cstddef>
+#include <exception>
 #include <functional>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace weft {
@@ -45,6 +51,74 @@ class once {
   void end() noexcept;
 
   alignas(8) std::byte core_[16] = {};
+};
+
+// once_func: a function that runs once: all calls return when it has run. An exception that leaves
+// it is rethrown by every call. Afterwards the function, and what it holds, is gone.
+template <class F>
+  requires std::is_invocable_v<F>
+class once_func {
+ public:
+  explicit once_func(F f) : f_(std::move(f)) {}
+
+  // (): an error means that `l` ended the wait for another's call.
+  result<void> operator()(const limit& l = {}) {
+    const auto called = once_.call(
+        [this] {
+          try {
+            std::invoke(*f_);
+          } catch (...) {
+            failure_ = std::current_exception();
+          }
+          f_.reset();
+        },
+        l);
+    if (called && failure_ != nullptr) std::rethrow_exception(failure_);
+    return called;
+  }
+
+ private:
+  once once_;
+  // Written by the one call, read when it has returned.
+  std::optional<F> f_;
+  std::exception_ptr failure_;
+};
+
+// once_value: as once_func, of a function that returns something, to which all calls refer.
+template <class F>
+  requires std::is_invocable_v<F>
+class once_value {
+ public:
+  using value_type = std::invoke_result_t<F>;
+
+  explicit once_value(F f) : f_(std::move(f)) {}
+
+  // (): the value, which lives as long as this does.
+  const value_type& operator()() { return **get(); }
+
+  // get: the same. An error means that `l` ended the wait for another's call.
+  result<const value_type*> get(const limit& l = {}) {
+    const auto called = once_.call(
+        [this] {
+          try {
+            value_.emplace(std::invoke(*f_));
+          } catch (...) {
+            failure_ = std::current_exception();
+          }
+          f_.reset();
+        },
+        l);
+    if (!called) return std::unexpected(called.error());
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+    return &*value_;
+  }
+
+ private:
+  once once_;
+  // Written by the one call, read when it has returned.
+  std::optional<F> f_;
+  std::optional<value_type> value_;
+  std::exception_ptr failure_;
 };
 
 }  // namespace weft

@@ -1,0 +1,139 @@
+#pragma once
+
+// error_group: goroutines that work on one task, of which the first to fail stops the others.
+//
+//   weft::error_group all;
+//   all.set_limit(8);                                   // at most 8 at a time
+//   for (auto& url : urls) all.go([&] { return fetch(url, all.context()); });
+//   if (auto done = all.wait(); !done) return done;     // the first error
+//
+// It is a scope (scope.h: failures, contexts, what may be referred to) with Go's errgroup on top:
+// a limit, and the first error as the cause of the cancellation. Different from Go: an exception of
+// one of them is rethrown by wait(), and its destructor waits.
+
+#include <weft/context.h>
+#include <weft/error.h>
+#include <weft/limit.h>
+#include <weft/scope.h>
+#include <weft/semaphore.h>
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+class error_group {
+ public:
+  // error_group: its context is below the caller's current one, or below `parent`.
+  error_group() : error_group(weft::context::current()) {}
+  explicit error_group(const weft::context& parent) : own_(with_cancel(parent)), scope_(own_.ctx) {}
+  error_group(const error_group&) = delete;
+  error_group& operator=(const error_group&) = delete;
+  // ~error_group: waits for all, and throws what no wait() has reported, as a scope's does.
+  ~error_group() noexcept(false) = default;
+
+  // go: starts a goroutine that calls `f`, which returns nothing or a result. Waits while as many
+  // run as set_limit() allows; an error means that `l` ended that wait, and f was not started.
+  template <class F>
+    requires std::is_invocable_v<std::decay_t<F>>
+  result<void> go(F&& f, const limit& l = {},
+                  const std::source_location& site = std::source_location::current()) {
+    if (slots_) {
+      if (auto got = slots_->acquire(l); !got) return got;
+    }
+    start(std::forward<F>(f), site);
+    return {};
+  }
+
+  // try_go: go() if it need not wait. False: f was not started.
+  template <class F>
+    requires std::is_invocable_v<std::decay_t<F>>
+  [[nodiscard]] bool try_go(F&& f,
+                            const std::source_location& site = std::source_location::current()) {
+    if (slots_ && !slots_->try_acquire()) return false;
+    start(std::forward<F>(f), site);
+    return true;
+  }
+
+  // set_limit: at most `n` at a time; 0 lets none start, a negative one is no limit. Not while any
+  // that were started under a limit run: throws misuse_error ("errgroup: modify limit while 2
+  // goroutines in the group are still active"). Not at the same time as go().
+  void set_limit(std::ptrdiff_t n) {
+    if (slots_) {
+      std::ptrdiff_t idle = limit_;
+      while (idle > 0 && !slots_->try_acquire(idle)) --idle;
+      if (idle < limit_) {
+        slots_->release(idle);
+        throw misuse_error("errgroup: modify limit while " + std::to_string(limit_ - idle) +
+                           " goroutines in the group are still active");
+      }
+    }
+    slots_.reset();
+    limit_ = n;
+    if (n >= 0) slots_.emplace(n);
+  }
+
+  // wait: until all have ended; then the context is cancelled, and the first failure reported: an
+  // error is returned, an exception rethrown. An error of "scope join" means that `l` ended the
+  // wait before.
+  result<void> wait(const limit& l = {}) {
+    if (auto ended = scope_.wait(l); !ended) return ended;
+    own_.cancel();
+    return scope_.join();
+  }
+
+  // context: done at the first failure (its cause() is then the error), when wait() has returned,
+  // or its parent is.
+  [[nodiscard]] const weft::context& context() const noexcept { return scope_.context(); }
+
+ private:
+  // slot: of the limit; gives it back when the function is gone.
+  class slot {
+   public:
+    explicit slot(semaphore* of) noexcept : of_(of) {}
+    slot(slot&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    slot& operator=(slot&&) = delete;
+    ~slot() {
+      if (of_ != nullptr) of_->release();
+    }
+
+   private:
+    semaphore* of_;
+  };
+
+  template <class F>
+  struct child {
+    slot held;
+    const cancel_function* cancel;
+    F f;
+    auto operator()() {
+      if constexpr (detail::is_expected<std::invoke_result_t<F>>) {
+        auto returned = std::invoke(std::move(f));
+        if constexpr (std::is_convertible_v<decltype(returned.error()), error>) {
+          if (!returned.has_value()) (*cancel)(returned.error());
+        }
+        return returned;
+      } else {
+        std::invoke(std::move(f));
+      }
+    }
+  };
+
+  template <class F>
+  void start(F&& f, const std::source_location& site) {
+    slot held(slots_ ? &*slots_ : nullptr);
+    scope_.go(child<std::decay_t<F>>{std::move(held), &own_.cancel, std::forward<F>(f)}, site);
+  }
+
+  cancellable own_;
+  std::ptrdiff_t limit_ = -1;
+  std::optional<semaphore> slots_;
+  weft::scope scope_;  // last: it waits for those who use the others
+};
+
+}  // namespace weft
