@@ -28,6 +28,8 @@
 #include <weft/limit.h>
 #include <weft/wait_group.h>
 
+#include <cxxabi.h>
+
 #include <chrono>
 #include <exception>
 #include <expected>
@@ -77,7 +79,7 @@ class scope_share {
   }
   // run: f(argument), by a goroutine that inherits the scope's context, as will what it starts. An
   // exception that leaves f is the goroutine's failure.
-  void run(void (*f)(void*), void* argument) const noexcept;
+  void run(void (*f)(void*), void* argument) const;
 
   // judge: an error in `returned` is the goroutine's failure. One that is no error of ours becomes
   // one, or else a std::bad_expected_access.
@@ -145,6 +147,9 @@ struct task_child {
       } else {
         state->value.emplace(std::invoke(std::move(f)));
       }
+    } catch (abi::__forced_unwind&) {
+      state->failure = std::make_exception_ptr(misuse_error("task: it called goexit"));
+      throw;
     } catch (...) {
       state->failure = std::current_exception();
       throw;

@@ -15,11 +15,15 @@
 // I3  The C++ runtime's exception globals belong to the goroutine: saved at leaving, restored at
 //     arriving.
 
+#include <cxxabi.h>
+
 #include <cstdio>
 #include <utility>
 
 #include "base/assert.h"
 #include "sched/environment.h"
+#include "sched/labels.h"
+#include "sched/locals.h"
 #include "sched/scheduler.h"
 #include "sched/trace.h"
 
@@ -45,6 +49,18 @@ constexpr std::uint32_t young_budget = 64;
 }
 
 }  // namespace
+
+// run_body: calls the closure, and ends what is the goroutine's own. Its handler is for goexit()
+// alone: exceptions find none here either.
+void run_body(goroutine& g) {
+  try {
+    g.invoke(g.closure);
+  } catch (abi::__forced_unwind&) {
+    g.owner->land_exit(g);
+  }
+  if (g.locals != nullptr) [[unlikely]]
+    end_locals(g);
+}
 
 void scheduler::bind(machine& m, goroutine& g) noexcept {
   if (g.stack != nullptr) return;
@@ -138,12 +154,14 @@ void scheduler::goroutine_entry(void*) {
     finish_switch();
     goroutine& g = *current_machine()->current;
     leave_runtime(*current_machine());
-    g.invoke(g.closure);
+    run_body(g);
     // Here, where destructors of values may use the runtime.
     if (auto* values = std::exchange(g.inherited_values, nullptr)) values->release();
     enter_runtime(*current_machine());
     machine& m = *current_machine();
     trace::ended(g);
+    if (m.locked != nullptr) [[unlikely]]
+      end_locked(m);
     goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
     if (next != nullptr && next->stack == nullptr && next->stack_size == g.stack_size) {
       if (!stack::canary_intact(*g.stack)) smashed(g);
@@ -170,6 +188,8 @@ bool scheduler::home_is_due(machine& m) noexcept {
   processor& p = *m.p;
   // relaxed: a hint; whoever revokes waits until we are out of the runtime.
   if (m.revoked.load(base::relaxed)) return true;
+  if (m.bound()) [[unlikely]]
+    return true;
   ++p.tick;
   if (fair_turn_due(p)) return true;
   return p.tick % timers_every == 0 && p.timers.earliest() != none_due;
@@ -177,7 +197,16 @@ bool scheduler::home_is_due(machine& m) noexcept {
 
 // pick_local: the next goroutine of this processor, or null when the home stack should look.
 goroutine* scheduler::pick_local(machine& m) noexcept {
-  return home_is_due(m) ? nullptr : pick_queued(m);
+  return home_is_due(m) ? nullptr : pick_for(m);
+}
+
+// pick_for: as pick_queued(), for a machine that may go on with any goroutine but a locked one.
+goroutine* scheduler::pick_for(machine& m) noexcept {
+  goroutine* g = pick_queued(m);
+  if (g == nullptr || g->locked_to == nullptr) [[likely]]
+    return g;
+  m.handover = g;
+  return nullptr;
 }
 
 // prefetch_next: of those that run next in `queue` the record of one, the stack of one that is
@@ -250,9 +279,12 @@ void scheduler::yield_current(machine& m) noexcept {
   scheduler& s = *m.owner;
   goroutine& g = *m.current;
   const bool home = home_is_due(m) || s.modes_.migrate;
-  goroutine* next = home ? nullptr : s.pick_queued(m);
+  goroutine* next = home ? nullptr : s.pick_for(m);
   // relaxed: a hint; what is pushed just now is found at the next fair turn.
-  if (next == nullptr && !home && s.global_size_.load(base::relaxed) == 0) return;
+  if (next == nullptr && !home && m.handover == nullptr &&
+      s.global_size_.load(base::relaxed) == 0) {
+    return;
+  }
   trace::yielded(g);
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = &g;
@@ -323,6 +355,10 @@ void scheduler::release_ended(machine& m, goroutine& g) noexcept {
   if (cancel_source* inherited = g.inherited) {
     g.inherited = nullptr;
     inherited->release();
+  }
+  if (g.labels != nullptr) [[unlikely]] {
+    g.labels.get()->release();
+    g.labels = nullptr;
   }
   g.to_idle();
   // relaxed load: only this machine writes it. release: who counts the end counts the start, which

@@ -25,6 +25,8 @@ class scheduler;
 class cancel_source;
 class counted;
 struct throw_trace;
+class label_set;
+class local_table;
 struct machine;
 
 inline constexpr std::size_t closure_size = 64;
@@ -93,12 +95,19 @@ struct goroutine : waiter {
 
   // Owner only: whoever runs it, or parks it, or has claimed it.
   arch::context context;
+  // locked_to: the machine that alone may run it (thread_lock.cc); null unless locks > 0. Read at
+  // every dispatch: beside the context.
+  shown<machine*> locked_to = nullptr;
   stack::stack* stack = nullptr;
   arch::eh_globals eh;
   throw_trace* throws_to = nullptr;       // where what leaves it is noted; null: nowhere
   const throw_trace* rethrown = nullptr;  // of the exception that a scope rethrows here
   std::uint32_t blocking_depth = 0;       // of blocking() around where it stands
-  machine* last_machine = nullptr;  // the one it runs on; where it ran last, while it does not
+  std::uint32_t locks = 0;                // of lock_thread, around where it stands or kept
+  machine* last_machine = nullptr;     // the one it runs on; where it ran last, while it does not
+  local_table* locals = nullptr;       // its own; made at the first goroutine_local
+  shown<label_set*> labels = nullptr;  // counted
+  bool exit_landed = false;            // goexit() has come to the end of the stack
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.
   shown<wait_reason> reason = wait_reason::none;

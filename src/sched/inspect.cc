@@ -17,7 +17,9 @@
 #include <typeinfo>
 
 #include "sched/environment.h"
+#include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/thread_lock.h"
 #include "sched/throw_trace.h"
 #include "stack/overflow.h"
 
@@ -61,6 +63,8 @@ struct glimpse {
     at = held ? phase::parked : g.current_phase();
     id = g.id;
     name = g.name.get();
+    if (const label_set* l = g.labels.get()) labels = l->get();
+    locked = g.locked_to != nullptr;
     state = state_text(g, at);
     object = g.object;
     since_ns = g.since_ns;
@@ -73,6 +77,8 @@ struct glimpse {
   phase at;
   std::uint64_t id;
   shown_name::text name;
+  label_set::text labels{};
+  bool locked;
   const char* state;
   const void* object;
   std::int64_t since_ns;
@@ -81,6 +87,16 @@ struct glimpse {
   std::uint32_t site_line;
 };
 
+// say_labels: " {key: value, key: value}".
+void say_labels(const label_set::text& labels) noexcept {
+  const char* between = " {";
+  label_set::for_each(labels, [&](const char* key, const char* value) {
+    say("%s%s: %s", between, key, value);
+    between = ", ";
+  });
+  if (labels[0] != '\0') say("}");
+}
+
 void say_goroutine(const glimpse& g, std::int64_t now) noexcept {
   say("\ngoroutine %llu", static_cast<unsigned long long>(g.id));
   if (g.name[0] != '\0') say(" \"%s\"", g.name.data());
@@ -88,7 +104,10 @@ void say_goroutine(const glimpse& g, std::int64_t now) noexcept {
   const bool parked = g.at == phase::parked;
   const auto minutes = parked && g.since_ns > 0 ? (now - g.since_ns) / 60'000'000'000 : 0;
   if (minutes > 0) say(", %lld minutes", static_cast<long long>(minutes));
-  say("]:\n");
+  if (g.locked) say(", locked to thread");
+  say("]");
+  say_labels(g.labels);
+  say(":\n");
   if (parked && g.object != nullptr) say("  on %p\n", g.object);
   say("  created by %s at %s:%u\n", g.site_function, g.site_file, g.site_line);
 }
@@ -310,7 +329,9 @@ bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
   if (out_.load(base::acquire) != 0) return false;
   if (work_visible() || poller_->pending_count() != 0 || earliest_timer() != none_due) return false;
   // acquire: when main has returned nobody is waited for; it says so before its processor idles.
-  return !stopping() && main_done_.load(base::acquire) == 0 && living_locked() > 0;
+  if (stopping() || main_done_.load(base::acquire) != 0) return false;
+  // acquire: pairs with the store in run(): then main's end is counted before the count is read.
+  return living_locked() > 0 || main_exited_.load(base::acquire);
 }
 
 // check_deadlock: only by the machine that is about to sleep in the poller: it alone could have
@@ -319,8 +340,9 @@ bool scheduler::check_deadlock() noexcept {
   std::uint64_t before = 0;
   if (!looks_dead(&before)) return false;
   // The caller of run(), our signal thread, ThreadSanitizer's own, and the machines.
-  std::size_t known =
-      1 + (WEFT_TSAN != 0 ? 1 : 0) + (signal_thread_runs.load(base::relaxed) ? 1 : 0);
+  std::size_t known = 1 + (WEFT_TSAN != 0 ? 1 : 0) +
+                      (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
+                      (thread_starter_runs() ? 1 : 0);
   {
     const base::locked hold(lock_);
     for (const auto& m : machines_)
@@ -330,6 +352,7 @@ bool scheduler::check_deadlock() noexcept {
   // or a processor was taken since, and what it ran may have started threads we did not count.
   std::uint64_t after = 0;
   if (thread_count() != known || !looks_dead(&after) || after != before) return true;
+  if (goroutine_count() == 0) base::fatal("no goroutines (main called runtime.Goexit) - deadlock!");
   base::fatal("all goroutines are asleep - deadlock!");
 }
 

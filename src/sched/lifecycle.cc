@@ -17,7 +17,9 @@
 #include "sched/environment.h"
 #include "sched/inspect.h"
 #include "sched/io.h"
+#include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/thread_lock.h"
 #include "stack/overflow.h"
 
 namespace weft::sched {
@@ -116,6 +118,9 @@ scheduler::scheduler(const scheduler_options& options)
 scheduler::~scheduler() {
   WEFT_ASSERT(out_after_stop_ == 0, "a scheduler with machines out is leaked, not destroyed");
   keep_unfinished();
+  for_each_goroutine([](goroutine& g) {
+    if (g.labels != nullptr) g.labels.get()->release();
+  });
   stack::destroy(stacks_);
 }
 
@@ -142,6 +147,7 @@ void scheduler::keep_unfinished() const {
     keep(g.closure, sizeof g.closure);
     keep(&g.inherited, sizeof g.inherited);
     keep(&g.inherited_values, sizeof g.inherited_values);
+    keep(&g.locals, sizeof g.locals);
     if (g.stack == nullptr) return;
     const auto* used = static_cast<const char*>(g.context.sp);
     if (used >= g.stack->low && used < g.stack->high)
@@ -174,6 +180,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
     call.self->main_done_.store(1, base::release);
     base::futex_wake(call.self->main_done_, 1);
   };
+  main_ = g;
   start(*g);
   // acquire: pairs with the store above.
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
@@ -191,26 +198,40 @@ void scheduler::await_visitors() noexcept {
 
 machine* scheduler::new_machine() {
   auto fresh = std::make_unique<machine>();
-  machine* m = fresh.get();
-  m->owner = this;
-  m->random_state = random_seed();
-  bool full = false;
+  fresh->owner = this;
+  fresh->random_state = random_seed();
+  machine* m = nullptr;
   {
     base::locked hold(lock_);
-    full = machines_.size() == machines_max;
-    if (!full) {
+    m = renewed_machine_locked();
+    if (m == nullptr && machines_.size() < machines_max) {
+      m = fresh.get();
       m->index = static_cast<std::uint32_t>(machines_.size());
       machines_.push_back(std::move(fresh));
     }
   }
-  if (full)
+  if (m == nullptr)
     base::fatal(
         "runtime: program exceeds 10000-thread limit: too many goroutines are in blocking calls at "
         "once");
-  if (const int error = start_thread(machine_thread, m); error != 0) {
+  if (const int error = start_clean_thread(machine_thread, m); error != 0) {
     base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
   }
   return m;
+}
+
+// renewed_machine_locked: a machine whose thread has ended, as if it were new; or null.
+machine* scheduler::renewed_machine_locked() noexcept {
+  if (machines_ended_ == 0) return nullptr;
+  for (const auto& m : machines_) {
+    // acquire: pairs with the store in machine_thread(); the thread is past its last touch.
+    if (!m->exited.load(base::acquire)) continue;
+    --machines_ended_;
+    m->ends = false;
+    m->exited.store(false, base::relaxed);  // relaxed: under lock_, where the counts are read
+    return m.get();
+  }
+  return nullptr;
 }
 
 void scheduler::machine_thread(void* raw) noexcept {
@@ -253,6 +274,10 @@ void scheduler::stop_all() noexcept {
       // relaxed: the barrier below orders it before our look at the sequences.
       for (const auto& m : machines_) m->revoked.store(true, base::relaxed);
       sleeping = std::exchange(idle_machines_, nullptr);
+      for (const auto& m : machines_) {
+        if (m->locked == nullptr) continue;  // perhaps asleep until it can go on (thread_lock.cc)
+        m->next_idle = std::exchange(sleeping, m.get());
+      }
     }
     while (sleeping != nullptr) {
       machine* next = sleeping->next_idle;

@@ -69,6 +69,10 @@ struct machine {
   std::uint32_t operations_left = 0;  // until `current` gives way (gate.h)
   deferred_action deferred = deferred_action::none;
   goroutine* deferred_goroutine = nullptr;
+  // Of thread_lock.cc. locked: the only goroutine that runs here; others read whether there is one.
+  shown<goroutine*> locked = nullptr;
+  goroutine* handover = nullptr;  // dispatched here, and locked to another machine
+  bool ends = false;              // its goroutine ended locked: so does the thread
   bool spinning = false;
   std::uint64_t random_state = 1;
   std::uint64_t next_id = 0;  // a batch of goroutine numbers
@@ -85,6 +89,9 @@ struct machine {
 
   machine* next_idle = nullptr;  // guarded by the scheduler's lock
   base::atomic<bool> exited{false};
+
+  // bound: a goroutine is locked to it, or it is about to end: it takes up no other.
+  [[nodiscard]] bool bound() const noexcept { return locked != nullptr || ends; }
 
   [[nodiscard]] std::uint64_t random() noexcept {  // xorshift64*, Vigna 2016
     random_state ^= random_state >> 12;

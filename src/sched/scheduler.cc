@@ -291,12 +291,24 @@ void scheduler::machine_loop(machine& m) noexcept {
       // Taken from the global queue, the poller or a timer without telling anybody.
       wake_processor();
     }
+    if (g->locked_to != nullptr && g->locked_to != &m) [[unlikely]] {
+      hand_to_its_machine(m, *g);
+      continue;
+    }
     run_from_home(m, *g);
+    if (m.ends) [[unlikely]] {
+      leave_processor(m);
+      return;
+    }
   }
 }
 
 goroutine* scheduler::find_runnable(machine& m) noexcept {
   while (!stopping()) {
+    if (m.locked != nullptr) [[unlikely]]
+      return await_own(m);
+    if (m.handover != nullptr) [[unlikely]]
+      return std::exchange(m.handover, nullptr);
     if (m.p == nullptr) {
       rest(m);
       continue;

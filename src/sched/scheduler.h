@@ -76,6 +76,8 @@ class scheduler {
   static void give_way_current(machine& m) noexcept;
   static void begin_blocking(machine& m) noexcept;
   static void end_blocking(machine& m) noexcept;
+  static void lock_current(machine& m) noexcept;
+  static void unlock_current(machine& m) noexcept;
 
   // -- anybody --
   // make_runnable: queues a goroutine that was claimed parked; wakes a processor if one idles.
@@ -143,6 +145,7 @@ class scheduler {
   void bind(machine& m, goroutine& g) noexcept;
   [[nodiscard]] static bool home_is_due(machine& m) noexcept;
   goroutine* pick_local(machine& m) noexcept;
+  goroutine* pick_for(machine& m) noexcept;
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
   void demote_young(machine& m) noexcept;
@@ -187,8 +190,19 @@ class scheduler {
   void hand_off(processor& p) noexcept;
   [[nodiscard]] std::int64_t living_locked() const noexcept;
 
+  // goexit.cc
+  friend void run_body(goroutine& g);
+  void land_exit(goroutine& g) noexcept;
+
+  // thread_lock.cc
+  static void end_locked(machine& m) noexcept;
+  goroutine* await_own(machine& m) noexcept;
+  void hand_to_its_machine(machine& m, goroutine& g) noexcept;
+  void leave_processor(machine& m) noexcept;
+
   // lifecycle.cc
   machine* new_machine();
+  machine* renewed_machine_locked() noexcept;
   static void machine_thread(void* raw) noexcept;
   void stop_all() noexcept;
   void await_visitors() noexcept;
@@ -219,6 +233,7 @@ class scheduler {
   processor* idle_processors_ = nullptr;            // guarded by lock_
   std::uint64_t processors_taken_ = 0;              // guarded by lock_: from the idle ones, so far
   machine* idle_machines_ = nullptr;                // guarded by lock_
+  std::size_t machines_ended_ = 0;                  // guarded by lock_: before run() did
   std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
 
   // Atomic; what they mean for sleeping and waking stands in scheduler.cc.
@@ -235,7 +250,9 @@ class scheduler {
   base::atomic<std::uint64_t> next_id_{1};
   base::atomic<std::int64_t> spawned_outside_{0};
   base::atomic<std::uint32_t> main_done_{0};
-  base::atomic<std::uint32_t> exits_{0};  // a futex word: grows when a machine exits
+  const goroutine* main_ = nullptr;        // until it calls goexit(); its own
+  base::atomic<bool> main_exited_{false};  // it did
+  base::atomic<std::uint32_t> exits_{0};   // a futex word: grows when a machine exits
   std::size_t out_after_stop_ = 0;
   scheduler* left_before_ = nullptr;  // the list of those left behind
 };

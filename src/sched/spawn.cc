@@ -1,5 +1,6 @@
 // spawn: making goroutines. `go` only queues: it never switches and never migrates its caller.
 
+#include "sched/labels.h"
 #include "sched/scheduler.h"
 #include "sched/trace.h"
 
@@ -59,6 +60,8 @@ goroutine* scheduler::make(const spawn_request& request) {
   if (g->inherited != nullptr) g->inherited->retain();
   g->inherited_values = parent != nullptr ? parent->inherited_values : nullptr;
   if (g->inherited_values != nullptr) g->inherited_values->retain();
+  if (parent != nullptr && parent->labels != nullptr) [[unlikely]]
+    g->labels = parent->labels.get()->retain();
   return g;
 }
 

@@ -1,5 +1,7 @@
 #include <weft/scope.h>
 
+#include <cxxabi.h>
+
 #include <exception>
 #include <memory>
 #include <optional>
@@ -83,11 +85,13 @@ void scope_share::give_back() noexcept {
   of_->members.add(-1);
 }
 
-void scope_share::run(void (*f)(void*), void* argument) const noexcept {
+void scope_share::run(void (*f)(void*), void* argument) const {
   static_cast<void>(exchange_current(of_->own.ctx));
   sched::throw_trace from;
   try {
     sched::call_observed(f, argument, from);
+  } catch (abi::__forced_unwind&) {
+    throw;  // goexit(): it has ended, not failed
   } catch (...) {
     of_->fail({std::current_exception(), std::make_unique<sched::throw_trace>(from), std::nullopt});
   }
