@@ -1,0 +1,368 @@
+// weft-lab: the paper's experiment: servers of every paradigm, a load generator, and what measures.
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weft/runtime.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <stdexcept>
+
+#include "load/load.h"
+#include "load/text.h"
+#include "run/child.h"
+#include "run/report.h"
+#include "run/results.h"
+#include "run/run.h"
+#include "serve/server.h"
+
+namespace {
+
+using lab::parsed;
+
+std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
+// raise_descriptor_limit: as many connections as the system lets us have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void pin(const std::string& cpus) {
+  if (cpus.empty()) return;
+  const auto wanted = lab::parse_cpus(cpus);
+  if (!wanted) throw std::runtime_error("'" + cpus + "' is no list of CPUs such as 0,2-3");
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const unsigned cpu : *wanted) CPU_SET(cpu, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0)
+    throw std::runtime_error("CPUs " + cpus + " cannot be used");
+}
+
+// or_throw: what a parser made of the command line.
+template <class T>
+T or_throw(parsed<T> value, std::string_view option) {
+  if (!value) throw std::runtime_error(fmt::format("{}: {}", option, value.error()));
+  return std::move(*value);
+}
+
+// --- serve -------------------------------------------------------------------------------------
+
+struct serve_arguments {
+  std::string paradigm;
+  std::string variant = "fair";
+  lab::serve_options options;
+};
+
+[[noreturn]] void exec_go_server(const serve_arguments& a) {
+  const std::string path = lab::go_server(own_path());
+  if (path.empty())
+    throw std::runtime_error("weft-lab-go is missing: there was no Go compiler to build it with");
+  std::vector<std::string> words = {
+      path,        "--host", a.options.host, "--port", std::to_string(a.options.port),
+      "--variant", a.variant};
+  if (a.options.echo) words.emplace_back("--echo");
+  std::vector<char*> arguments;
+  for (auto& w : words) arguments.push_back(w.data());
+  arguments.push_back(nullptr);
+  ::execv(path.c_str(), arguments.data());
+  throw std::runtime_error(path + " cannot be started");
+}
+
+int serve(serve_arguments& a) {
+  const auto variant = lab::parse_variant(a.variant);
+  if (!variant) throw std::runtime_error("--variant is fair or as-published");
+  raise_descriptor_limit();
+  if (a.paradigm == "go") exec_go_server(a);
+  const auto* paradigm = lab::find_paradigm(a.paradigm);
+  if (paradigm == nullptr)
+    throw std::runtime_error("there is no paradigm '" + a.paradigm + "' (see weft-lab list)");
+  a.options.how = *variant;
+  paradigm->serve(a.options);
+  return 0;
+}
+
+void add_serve(CLI::App& app, serve_arguments& a) {
+  app.add_option("paradigm", a.paradigm, "One of those that weft-lab list shows")->required();
+  app.add_option("--host", a.options.host, "Address to listen on")->capture_default_str();
+  app.add_option("--port", a.options.port, "Port; 0: any that is free")->capture_default_str();
+  app.add_option("--variant", a.variant, "fair or as-published")->capture_default_str();
+  app.add_flag("--echo", a.options.echo, "Send back what is read instead of printing it");
+  app.add_option("--workers", a.options.workers,
+                 "Processes of prefork, threads of pool (0: 64), loops of epoll-per-core (0: CPUs)")
+      ->capture_default_str();
+}
+
+// --- load --------------------------------------------------------------------------------------
+
+struct load_arguments {
+  std::string address;
+  std::string message = "message\\n";
+  std::string bandwidth;
+  std::string rate;
+  std::string connect_rate = "1000";
+  std::string time = "10s";
+  std::string combine = "10ms";
+  std::string cpus;
+  unsigned connections = 1;
+  bool echo = false;
+  bool json = false;
+};
+
+void add_load(CLI::App& app, load_arguments& a) {
+  app.add_option("address", a.address, "Server: HOST:PORT")->required();
+  app.add_option("-c,--connections", a.connections, "How many")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--connect-rate", a.connect_rate, "Connections opened a second")
+      ->capture_default_str();
+  auto* bandwidth =
+      app.add_option("--bandwidth", a.bandwidth, "Of each connection: 1Mbps, 64kbps, 125kBps");
+  app.add_option("--rate", a.rate,
+                 "Messages a second of each connection; with neither they stay silent")
+      ->excludes(bandwidth);
+  app.add_option(
+         "-m,--message", a.message,
+         "Its text: \\n \\r \\t \\\\ \\0 \\xHH, and the counters {connection} and {message}")
+      ->capture_default_str();
+  app.add_option("-T,--time", a.time, "How long to send: 60s, 500ms, 2m")->capture_default_str();
+  app.add_option("--combine", a.combine,
+                 "Messages due within this time leave in one write; 0: each alone")
+      ->capture_default_str();
+  app.add_flag("--echo", a.echo,
+               "The server sends back what it gets: check every byte, measure latency");
+  app.add_option("--cpus", a.cpus, "Run on these CPUs alone: 0,2-3");
+  app.add_flag("--json", a.json, "Print one line when connected, and the report as one of JSON");
+}
+
+lab::percentiles summary(const lab::histogram& h) {
+  const auto us = [](std::int64_t ns) { return static_cast<double>(ns) / 1000; };
+  return {us(h.percentile(50)), us(h.percentile(90)), us(h.percentile(99)), us(h.percentile(99.9)),
+          us(h.max())};
+}
+
+lab::load_result result_of(const lab::load_report& r) {
+  lab::load_result out;
+  out.connected = r.connected;
+  out.failed = r.failed;
+  out.first_failure = r.first_failure;
+  out.messages_due = r.messages_due;
+  out.messages_sent = r.messages_sent;
+  out.bytes_sent = r.bytes_sent;
+  out.bytes_received = r.bytes_received;
+  out.wrong_bytes = r.wrong_bytes;
+  out.seconds = r.seconds;
+  out.cpu_seconds = r.cpu_seconds;
+  out.blocked_seconds = r.blocked_seconds;
+  out.late_p99_us = static_cast<double>(r.late.percentile(99)) / 1000;
+  out.limit = lab::limit_name(r.limit);
+  out.connect = summary(r.connect);
+  out.latency = summary(r.latency);
+  return out;
+}
+
+void print(const char* what, const lab::percentiles& p) {
+  fmt::print("{:<10} p50 {:.0f} us, p90 {:.0f}, p99 {:.0f}, p99.9 {:.0f}, max {:.0f}\n", what,
+             p.p50_us, p.p90_us, p.p99_us, p.p999_us, p.max_us);
+}
+
+void print(const lab::load_result& r, bool echo) {
+  fmt::print("connected  {} ({} failed{}{})\n", r.connected, r.failed,
+             r.first_failure.empty() ? "" : ": ", r.first_failure);
+  print("connect", r.connect);
+  if (r.messages_due == 0) return;
+  fmt::print("sent       {} of {} messages in {:.2f} s, {:.3f} Mbit/s\n", r.messages_sent,
+             r.messages_due, r.seconds, static_cast<double>(r.bytes_sent) * 8e-6 / r.seconds);
+  if (echo) {
+    fmt::print("received   {} of {} bytes, {} wrong\n", r.bytes_received, r.bytes_sent,
+               r.wrong_bytes);
+    print("latency", r.latency);
+  }
+  fmt::print("generator  {:.1f}% of a CPU, writes up to {:.0f} us late (p99); limit: {}\n",
+             r.cpu_seconds / r.seconds * 100, r.late_p99_us, r.limit);
+}
+
+bool announce_connected = false;
+
+int load(const load_arguments& a) {
+  lab::load_options options;
+  options.address = a.address;
+  options.connections = a.connections;
+  options.echo = a.echo;
+  options.text = or_throw(lab::message::parse(a.message), "--message");
+  options.length = or_throw(lab::parse_duration(a.time), "--time");
+  options.combine = or_throw(lab::parse_duration(a.combine), "--combine");
+  options.connect_rate = or_throw(lab::parse_amount(a.connect_rate), "--connect-rate");
+  if (options.connect_rate <= 0) throw std::runtime_error("--connect-rate must be more than 0");
+  if (!a.rate.empty()) options.messages_per_second = or_throw(lab::parse_amount(a.rate), "--rate");
+  if (!a.bandwidth.empty()) {
+    options.messages_per_second = or_throw(lab::parse_bandwidth(a.bandwidth), "--bandwidth") / 8 /
+                                  static_cast<double>(options.text.size());
+  }
+  pin(a.cpus);
+  raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);
+  announce_connected = a.json;
+  weft::main([&] {
+    const auto report = lab::run_load(options, [] {
+      if (!announce_connected) return;
+      std::puts("connected");
+      std::fflush(stdout);
+    });
+    const auto result = result_of(report);
+    if (a.json) {
+      std::puts(lab::to_text(result).c_str());
+    } else {
+      print(result, a.echo);
+    }
+    const bool whole = !a.echo || result.bytes_received == result.bytes_sent;
+    return result.failed == 0 && result.wrong_bytes == 0 && whole ? 0 : 1;
+  });
+}
+
+// --- run ---------------------------------------------------------------------------------------
+
+struct run_arguments {
+  lab::run_options options;
+  std::string out;
+  std::string paradigms;
+  std::string variants;
+  std::string workloads;
+  std::string connections;
+  std::string time;
+  bool quick = false;
+  bool full = false;
+};
+
+void add_run(CLI::App& app, run_arguments& a) {
+  auto* quick = app.add_flag("--quick", a.quick, "Six paradigms, few points: two minutes");
+  app.add_flag("--full", a.full, "60 seconds a point, as the paper")->excludes(quick);
+  app.add_option("--out", a.out,
+                 "Folder for the results (lab-results, -quick, -full); what is there is kept");
+  app.add_option("--paradigms", a.paradigms, "Names with commas between them; default: all");
+  app.add_option("--variants", a.variants, "fair, as-published, or both");
+  app.add_option("--workloads", a.workloads, "Of paper, echo, idle");
+  app.add_option("-c,--connections", a.connections, "For each workload: 1,2,4 or 1..64 (doubling)");
+  app.add_option("-T,--time", a.time, "Of each point (10s)");
+  app.add_option("--repeats", a.options.repeats, "How often everything is measured")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--server-cpus", a.options.server_cpus, "Pin the server: 0,2-3");
+  app.add_option("--load-cpus", a.options.load_cpus, "Pin the load generator");
+  app.add_option("--sampler", a.options.sampler, "cgroup, proc, or auto")
+      ->check(CLI::IsMember({"auto", "cgroup", "proc"}))
+      ->capture_default_str();
+}
+
+void check_names(const std::vector<std::string>& names, const std::vector<std::string>& known,
+                 std::string_view option) {
+  for (const auto& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw std::runtime_error(fmt::format("{}: there is no '{}'", option, name));
+  }
+  if (names.empty()) throw std::runtime_error(fmt::format("{}: names nothing", option));
+}
+
+// presets: what --quick and --full stand for; the options after them override.
+void presets(run_arguments& a) {
+  auto& o = a.options;
+  o.directory = "lab-results";
+  o.paradigms = lab::all_paradigms();
+  if (a.quick) {
+    o.directory += "-quick";
+    o.paradigms = {"process", "thread", "poll", "epoll", "goroutine", "go"};
+    o.variants = {"fair"};
+    o.workloads = {"paper", "echo"};
+    o.connections = {1, 16, 64};
+    o.seconds = 3.5;
+  } else if (a.full) {
+    o.directory += "-full";
+    o.connections = {1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096};
+    o.echo_connections = {64, 1024};
+    o.idle_connections = {64, 1024};
+    o.seconds = 60;
+  }
+}
+
+int run(run_arguments& a) {
+  presets(a);
+  auto& o = a.options;
+  o.program = own_path();
+  if (!a.out.empty()) o.directory = a.out;
+  if (!a.paradigms.empty()) o.paradigms = lab::parse_names(a.paradigms);
+  if (!a.variants.empty()) o.variants = lab::parse_names(a.variants);
+  if (!a.workloads.empty()) o.workloads = lab::parse_names(a.workloads);
+  check_names(o.paradigms, lab::all_paradigms(), "--paradigms");
+  check_names(o.variants, {"fair", "as-published"}, "--variants");
+  check_names(o.workloads, {"paper", "echo", "idle"}, "--workloads");
+  if (!a.connections.empty()) {
+    o.connections = or_throw(lab::parse_numbers(a.connections), "--connections");
+    o.echo_connections = o.idle_connections = o.connections;
+  }
+  if (!a.time.empty())
+    o.seconds =
+        std::chrono::duration<double>(or_throw(lab::parse_duration(a.time), "--time")).count();
+  if (o.seconds < 0.5) throw std::runtime_error("--time: a sample takes half a second");
+  for (const auto& [option, cpus] :
+       {std::pair{"--server-cpus", o.server_cpus}, std::pair{"--load-cpus", o.load_cpus}}) {
+    if (!cpus.empty() && !lab::parse_cpus(cpus))
+      throw std::runtime_error(
+          fmt::format("{}: '{}' is no list of CPUs such as 0,2-3", option, cpus));
+  }
+  raise_descriptor_limit();
+  return lab::run(o);
+}
+
+int list() {
+  for (const auto& p : lab::paradigms()) fmt::print("{:<16}{}\n", p.name, p.summary);
+  const bool there = !lab::go_server(own_path()).empty();
+  fmt::print("{:<16}a goroutine per client (Go){}\n", "go",
+             there ? "" : "; missing: there was no Go compiler to build it with");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("The paradigm lab: servers that handle many connections, measured side by side");
+  app.require_subcommand(1);
+  serve_arguments serving;
+  load_arguments loading;
+  run_arguments running;
+  std::vector<std::string> compared;
+  std::string reported;
+  auto* serve_command = app.add_subcommand("serve", "Serve in the manner of one paradigm");
+  add_serve(*serve_command, serving);
+  auto* load_command = app.add_subcommand("load", "Generate load");
+  add_load(*load_command, loading);
+  auto* run_command = app.add_subcommand("run", "Measure the matrix and write a report");
+  add_run(*run_command, running);
+  auto* compare_command = app.add_subcommand("compare", "Ratios between two results.json");
+  compare_command->add_option("files", compared, "A.json B.json")->required()->expected(2);
+  auto* report_command = app.add_subcommand("report", "The report of a results.json, as HTML");
+  report_command->add_option("file", reported, "results.json")->required();
+  auto* list_command = app.add_subcommand("list", "The paradigms there are");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (*serve_command) return serve(serving);
+    if (*load_command) return load(loading);
+    if (*run_command) return run(running);
+    if (*list_command) return list();
+    if (*report_command) {
+      fmt::print("{}", lab::report_html(lab::load_results(reported)));
+    } else if (*compare_command) {
+      fmt::print("{}",
+                 lab::compare_text(lab::load_results(compared[0]), lab::load_results(compared[1])));
+    }
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "weft-lab: {}\n", e.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,31 @@
+#include "run/plot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(lab_plot, every_series_is_drawn_and_named_and_foreign_ones_are_dashed) {
+  const auto svg = lab::svg_plot("title <1>", "x", "y",
+                                 {{"epoll", false, {{1, 2}, {64, 30}}}, {"a&b", true, {{1, 3}}}});
+  EXPECT_THAT(svg, HasSubstr("title &lt;1&gt;"));
+  EXPECT_THAT(svg, HasSubstr(">epoll</text>"));
+  EXPECT_THAT(svg, HasSubstr(">a&amp;b</text>"));
+  EXPECT_THAT(svg, HasSubstr("stroke-dasharray"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(lab_plot, nothing_and_zeros_make_a_plot_too) {
+  for (const auto& lines :
+       {std::vector<lab::series>{}, std::vector<lab::series>{{"p", false, {{4, 0}}}}}) {
+    const auto svg = lab::svg_plot("t", "x", "y", lines);
+    EXPECT_THAT(svg, HasSubstr("</svg>"));
+    EXPECT_THAT(svg, Not(HasSubstr("nan")));
+    EXPECT_THAT(svg, Not(HasSubstr("inf")));
+  }
+}
+
+}  // namespace

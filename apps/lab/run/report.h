@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "run/results.h"
+
+namespace lab {
+
+// report_html: one page with everything in it: figures 3a and 3b of the paper with its own points
+// beside ours, tables, the machine.
+std::string report_html(const results& r);
+
+// compare_text: b against a, point by point: ratios of mean CPU with 95% confidence.
+std::string compare_text(const results& a, const results& b);
+
+}  // namespace lab

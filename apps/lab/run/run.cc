@@ -1,0 +1,373 @@
+#include "run/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "measure/machine.h"
+#include "measure/process_tree.h"
+#include "measure/statistics.h"
+#include "run/child.h"
+#include "run/report.h"
+#include "run/results.h"
+#include "serve/server.h"
+
+namespace lab {
+
+namespace {
+
+using clock_type = std::chrono::steady_clock;
+using seconds_type = std::chrono::duration<double>;
+using namespace std::chrono_literals;
+
+constexpr auto sample_interval = 500ms;
+// The load goes on a little longer than is measured, so that no sample sees its end.
+constexpr double load_margin_s = 0.4;
+// What starting and ending a server and its load takes; only for the time that is left.
+constexpr double overhead_s = 0.9;
+
+struct planned {
+  std::string workload;
+  std::string variant;
+  std::string paradigm;
+  unsigned connections;
+  unsigned repeat;
+
+  [[nodiscard]] std::string key() const {
+    return fmt::format("{}/{}/{}/{}/{}", workload, variant, paradigm, connections, repeat);
+  }
+};
+
+const std::vector<unsigned>& connections_of(const run_options& o, std::string_view workload) {
+  if (workload == "echo") return o.echo_connections;
+  if (workload == "idle") return o.idle_connections;
+  return o.connections;
+}
+
+// plan: repeats outermost and paradigms innermost: what the machine does meanwhile falls on all of
+// them alike.
+std::vector<planned> plan(const run_options& o, const results& r) {
+  std::vector<planned> all;
+  for (unsigned repeat = 0; repeat < o.repeats; ++repeat) {
+    for (const auto& workload : o.workloads) {
+      for (const auto& variant : o.variants) {
+        // These two print nothing, and differ in the buffer alone.
+        if (workload != "paper" && variant != "fair" && o.variants.size() > 1) continue;
+        for (const unsigned n : connections_of(o, workload)) {
+          for (const auto& paradigm : o.paradigms) {
+            if (!r.missing.contains(paradigm))
+              all.push_back({workload, variant, paradigm, n, repeat});
+          }
+        }
+      }
+    }
+  }
+  return all;
+}
+
+std::vector<std::string> server_command(const run_options& o, const planned& p) {
+  std::vector<std::string> command;
+  if (p.paradigm == "go") {
+    command = {go_server(o.program)};
+  } else {
+    command = {o.program, "serve", p.paradigm, "--workers"};
+    command.push_back(
+        p.paradigm == "prefork" || p.paradigm == "pool" ? std::to_string(p.connections) : "0");
+  }
+  command.insert(command.end(), {"--variant", p.variant});
+  if (p.workload == "echo") command.emplace_back("--echo");
+  return command;
+}
+
+std::vector<std::string> load_command(const run_options& o, const planned& p,
+                                      const std::string& address) {
+  std::vector<std::string> command = {
+      o.program,       "load",
+      address,         "--json",
+      "--connections", std::to_string(p.connections),
+      "--time",        fmt::format("{}s", o.seconds + load_margin_s)};
+  if (p.workload == "paper") {
+    command.insert(command.end(), {"--message", "message\\n", "--bandwidth", "1Mbps"});
+  } else if (p.workload == "echo") {
+    command.insert(command.end(), {"--message", "message {connection} {message}\\n", "--rate",
+                                   "100", "--combine", "0", "--echo"});
+  }
+  return command;
+}
+
+// busy_others: processes of neither server nor load that used more than 1% of a CPU in between.
+std::vector<std::string> busy_others(const std::vector<process_stat>& before, double seconds) {
+  std::map<int, std::uint64_t> ticks;
+  for (const auto& p : before) ticks[p.pid] = p.user_ticks + p.system_ticks;
+  std::set<int> ours = {::getpid()};
+  for (const auto& p : descendants(::getpid())) ours.insert(p.pid);
+  std::vector<std::string> named;
+  for (const auto& p : all_processes()) {
+    if (ours.contains(p.pid) || !ticks.contains(p.pid)) continue;
+    const double used = static_cast<double>(p.user_ticks + p.system_ticks - ticks[p.pid]) /
+                        static_cast<double>(::sysconf(_SC_CLK_TCK)) / seconds * 100;
+    if (used > 1) named.push_back(fmt::format("{} {:.0f}%", p.name, used));
+  }
+  return named;
+}
+
+class meter_over_time {
+ public:
+  explicit meter_over_time(cpu_meter& meter) : meter_(meter), start_(clock_type::now()) {
+    last_ = read();
+  }
+
+  // take: one sample, since the last.
+  sample take() {
+    const reading now = read();
+    const double us = seconds_type(now.at - last_.at).count() * 1e6;
+    const double ticks_us = 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    sample s;
+    s.at_s = seconds_type(now.at - start_).count();
+    s.user_percent = std::max(0.0, now.cpu.user_us - last_.cpu.user_us) / us * 100;
+    s.system_percent = std::max(0.0, now.cpu.system_us - last_.cpu.system_us) / us * 100;
+    s.machine_percent = static_cast<double>(now.busy - last_.busy) * ticks_us / us * 100;
+    last_ = now;
+    return s;
+  }
+
+ private:
+  struct reading {
+    clock_type::time_point at;
+    cpu_times cpu;
+    std::uint64_t busy = 0;
+  };
+  reading read() {
+    const auto ticks = parse_machine_ticks(read_file("/proc/stat").value_or(""));
+    const cpu_times cpu = meter_.read();
+    return {clock_type::now(), cpu, ticks ? ticks->busy : 0};
+  }
+
+  cpu_meter& meter_;
+  clock_type::time_point start_;
+  reading last_;
+};
+
+void summarize(point& p) {
+  std::vector<double> whole;
+  std::vector<double> user;
+  std::vector<double> system;
+  for (const auto& s : p.samples) {
+    whole.push_back(s.user_percent + s.system_percent);
+    user.push_back(s.user_percent);
+    system.push_back(s.system_percent);
+  }
+  p.mean_percent = mean(whole);
+  p.variation = coefficient_of_variation(whole);
+  p.user_percent = mean(user);
+  p.system_percent = mean(system);
+  const double mb_per_s =
+      p.load.seconds > 0 ? static_cast<double>(p.load.bytes_sent) / 1e6 / p.load.seconds : 0;
+  if (mb_per_s > 0) p.us_per_mb = p.mean_percent / 100 * 1e6 / mb_per_s;
+}
+
+class runner {
+ public:
+  runner(const run_options& o, bool groups)
+      : options_(o),
+        groups_(groups),
+        server_cpus_(parse_cpus(o.server_cpus).value_or(std::vector<unsigned>{})),
+        load_cpus_(parse_cpus(o.load_cpus).value_or(std::vector<unsigned>{})) {}
+
+  // measure: one point; nothing when the user interrupts. Throws runtime_error.
+  std::optional<point> measure(const planned& what) {
+    const auto group = groups_ ? cgroup::make() : std::nullopt;
+    if (groups_ && !group) throw std::runtime_error("no control group can be made any more");
+    child server({.command = server_command(options_, what),
+                  .cpus = server_cpus_,
+                  .group = group ? &*group : nullptr,
+                  .read_errors = true});
+    const auto address = address_of(server);
+    if (!address) return std::nullopt;
+    const auto before = all_processes();
+    child load({.command = load_command(options_, what, *address), .cpus = load_cpus_});
+    const double connecting_s = 20 + what.connections / 500.0;
+    const auto begun = next_line(load, connecting_s, "the load generator did not connect");
+    if (!begun) return std::nullopt;
+
+    point p;
+    p.workload = what.workload;
+    p.variant = what.variant;
+    p.paradigm = what.paradigm;
+    p.connections = what.connections;
+    p.repeat = what.repeat;
+    cpu_meter meter(server.pid(), group ? &*group : nullptr);
+    if (!watch(p, meter, server, load)) return std::nullopt;
+    p.busy_others = busy_others(before, options_.seconds);
+    const auto said = next_line(load, 20, "the load generator did not report");
+    if (!said) return std::nullopt;
+    p.load = load_result_from(*said);
+    if (p.load.connected < what.connections)
+      throw std::runtime_error(fmt::format("{} of {} connections: {}", p.load.connected,
+                                           what.connections, p.load.first_failure));
+    summarize(p);
+    return p;
+  }
+
+ private:
+  static std::optional<std::string> next_line(child& from, double seconds, const char* problem) {
+    const auto until =
+        clock_type::now() + std::chrono::duration_cast<clock_type::duration>(seconds_type(seconds));
+    auto line = from.line(until);
+    if (!line && !interrupted()) throw std::runtime_error(problem);
+    return line;
+  }
+
+  static std::optional<std::string> address_of(child& server) {
+    for (;;) {
+      const auto line = next_line(server, 10, "the server did not say where it listens");
+      if (!line) return std::nullopt;
+      constexpr std::string_view prefix = "listening on ";
+      if (line->starts_with(prefix)) return line->substr(prefix.size());
+    }
+  }
+
+  // watch: samples while the load runs, and usage at the beginning and the end. False when the user
+  // interrupts.
+  bool watch(point& p, cpu_meter& meter, child& server, child& load) const {
+    const auto count = std::max(1, static_cast<int>(options_.seconds / 0.5));
+    const auto first = read_tree_usage(server.pid());
+    meter_over_time over_time(meter);
+    const auto start = clock_type::now();
+    for (int i = 1; i <= count; ++i) {
+      const auto until = start + i * sample_interval;
+      std::this_thread::sleep_until(until);
+      if (interrupted()) return false;
+      if (load.over()) throw std::runtime_error("the load generator ended too early");
+      p.samples.push_back(over_time.take());
+    }
+    const auto last = read_tree_usage(server.pid());
+    const double took = seconds_type(clock_type::now() - start).count();
+    if (last.processes == 0) throw std::runtime_error("the server ended");
+    p.processes = static_cast<unsigned>(last.processes);
+    p.threads = static_cast<unsigned>(last.threads);
+    p.memory_kib = static_cast<double>(last.proportional_kib);
+    if (last.switches > first.switches)
+      p.switches_per_s = static_cast<double>(last.switches - first.switches) / took;
+    return true;
+  }
+
+  const run_options& options_;
+  bool groups_;
+  std::vector<unsigned> server_cpus_;
+  std::vector<unsigned> load_cpus_;
+};
+
+// settings_of: what two runs must share to be one.
+std::string settings_of(const run_options& o) {
+  return fmt::format("seconds={} sampler={} server-cpus={} load-cpus={}", o.seconds, o.sampler,
+                     o.server_cpus.empty() ? "all" : o.server_cpus,
+                     o.load_cpus.empty() ? "all" : o.load_cpus);
+}
+
+results begin(const run_options& o, bool groups) {
+  results r;
+  const std::string path = o.directory + "/results.json";
+  if (std::filesystem::exists(path)) {
+    r = load_results(path);
+    if (r.settings != settings_of(o))
+      throw std::runtime_error(fmt::format(
+          "{} was measured with other settings ({}); give another --out", path, r.settings));
+    r.missing.clear();
+  } else {
+    const machine m = describe_machine();
+    r.settings = settings_of(o);
+    r.machine = {m.cpu,
+                 m.cpus,
+                 m.kernel,
+                 m.compiler,
+                 m.mitigations,
+                 m.governor,
+                 m.memory_mib,
+                 m.when,
+                 o.server_cpus.empty() ? "all" : o.server_cpus,
+                 o.load_cpus.empty() ? "all" : o.load_cpus,
+                 groups ? "cgroup" : "proc",
+                 busy_percent(1)};
+  }
+  const auto asked_for_go = std::find(o.paradigms.begin(), o.paradigms.end(), "go");
+  if (asked_for_go != o.paradigms.end() && go_server(o.program).empty())
+    r.missing["go"] = "weft-lab-go was not built: there was no Go compiler";
+  return r;
+}
+
+void show_progress(const planned& p, std::size_t at, std::size_t all, double left_s) {
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  constexpr std::size_t bar_width = 24;
+  const std::size_t filled = at * bar_width / all;
+  const std::string bar = std::string(filled, '#') + std::string(bar_width - filled, '.');
+  const auto left = static_cast<long>(left_s + 0.5);
+  fmt::print(stderr, "{}[{}] {}/{}  {:02}:{:02} left  {} {} {} x{}{}", terminal ? "\r\033[K" : "",
+             bar, at + 1, all, left / 60, left % 60, p.workload, p.variant, p.paradigm,
+             p.connections, terminal ? "" : "\n");
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+std::vector<std::string> all_paradigms() {
+  std::vector<std::string> names;
+  for (const auto& p : paradigms()) names.emplace_back(p.name);
+  names.emplace_back("go");
+  return names;
+}
+
+std::string go_server(const std::string& program) {
+  const auto path = std::filesystem::path(program).parent_path() / "weft-lab-go";
+  return std::filesystem::exists(path) ? path.string() : std::string();
+}
+
+int run(const run_options& options) {
+  std::filesystem::create_directories(options.directory);
+  const bool groups = options.sampler != "proc" && cgroup::make().has_value();
+  if (options.sampler == "cgroup" && !groups)
+    throw std::runtime_error("no control group (version 2) can be made here: --sampler proc");
+  results r = begin(options, groups);
+  std::set<std::string> done;
+  for (const auto& p : r.points) done.insert(p.key());
+  auto todo = plan(options, r);
+  std::erase_if(todo, [&](const planned& p) { return done.contains(p.key()); });
+  for (const auto& [name, why] : r.missing) fmt::print(stderr, "{} is missing: {}\n", name, why);
+  save_results(r, options.directory);
+
+  watch_interrupts();
+  runner measured(options, groups);
+  int failures = 0;
+  for (std::size_t i = 0; i < todo.size() && !interrupted(); ++i) {
+    const double each = options.seconds + load_margin_s + overhead_s;
+    show_progress(todo[i], i, todo.size(), each * static_cast<double>(todo.size() - i));
+    try {
+      auto p = measured.measure(todo[i]);
+      if (!p) break;
+      r.points.push_back(std::move(*p));
+      save_results(r, options.directory);
+    } catch (const std::runtime_error& e) {
+      ++failures;
+      fmt::print(stderr, "\n{}: {}\n", todo[i].key(), e.what());
+    }
+  }
+  replace_file(options.directory + "/report.html", report_html(r));
+  if (interrupted()) {
+    fmt::print(stderr, "\ninterrupted; the same command goes on with what is left\n");
+    return 130;
+  }
+  fmt::print(stderr, "{}{}/report.html, results.json, points.csv, samples.csv\n",
+             ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "", options.directory);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace lab

@@ -1,0 +1,38 @@
+#pragma once
+
+// run: the matrix of the experiment: every workload, variant, paradigm and number of connections.
+
+#include <string>
+#include <vector>
+
+#include "load/text.h"
+
+namespace lab {
+
+struct run_options {
+  std::string program;    // this one, started again for servers and load
+  std::string directory;  // where results go; what is there already is not measured again
+  std::vector<std::string> paradigms;
+  std::vector<std::string> variants = {"fair", "as-published"};
+  std::vector<std::string> workloads = {"paper", "echo", "idle"};
+  std::vector<unsigned> connections = {1, 2, 4, 8, 16, 32, 64};
+  std::vector<unsigned> echo_connections = {64};
+  std::vector<unsigned> idle_connections = {64};
+  double seconds = 10;  // of each point
+  unsigned repeats = 1;
+  std::string server_cpus;  // "0,2-3"; empty: all
+  std::string load_cpus;
+  std::string sampler = "auto";  // cgroup, proc, or auto: the first that works
+};
+
+// all_paradigms: those compiled in, and "go".
+std::vector<std::string> all_paradigms();
+
+// go_server: the path of the Go server beside `program`; empty if it was not built.
+std::string go_server(const std::string& program);
+
+// run: measures what is not yet in the results, and writes results.json, points.csv, samples.csv
+// and report.html. The process's exit status: 0, 1 if a server failed, 130 if interrupted.
+int run(const run_options& options);
+
+}  // namespace lab
