@@ -18,6 +18,17 @@ inline constexpr order release = std::memory_order_release;
 inline constexpr order acq_rel = std::memory_order_acq_rel;
 inline constexpr order seq_cst = std::memory_order_seq_cst;
 
+// glance: the value of an ordinary object that another thread may be writing, by set_glanced or out
+// of the compiler's sight; a hint.
+template <class T>
+[[nodiscard]] T glance(const T& from) noexcept {
+  return std::atomic_ref<T>(const_cast<T&>(from)).load(relaxed);
+}
+template <class T>
+void set_glanced(T& to, T value) noexcept {
+  std::atomic_ref<T>(to).store(value, relaxed);
+}
+
 // thread_fence: ThreadSanitizer does not understand stand-alone fences; callers that need one for
 // correctness under it use a read-modify-write instead (see the run queue).
 inline void thread_fence(order o) noexcept { std::atomic_thread_fence(o); }

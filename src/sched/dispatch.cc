@@ -68,7 +68,8 @@ void scheduler::bind(machine& m, goroutine& g) noexcept {
   const auto size = static_cast<std::size_t>(g.stack->high - g.stack->low);
   arch::sanitizer::forget_frames(g.stack->low, size);
   if (g.stack->fiber == nullptr) g.stack->fiber = arch::sanitizer::create_fiber();
-  g.context = arch::make_context(g.stack->low, g.stack->high, goroutine_entry);
+  const auto made = arch::make_context(g.stack->low, g.stack->high, goroutine_entry);
+  base::set_glanced(g.context.sp, made.sp);  // prefetch_next() may look at it
 }
 
 // arrive_at: makes `g` the machine's current goroutine; returns where to switch to.
@@ -218,7 +219,8 @@ void prefetch_next(const Queue& queue) noexcept {
     __builtin_prefetch(&g->context);
   }
   if (const goroutine* g = queue.peek(prefetch_stack_ahead)) {
-    const char* saved = static_cast<const char*>(g->context.sp);
+    // Thieves may have taken it, and run it, meanwhile.
+    const char* saved = static_cast<const char*>(base::glance(g->context.sp));
     __builtin_prefetch(saved);
     __builtin_prefetch(saved + 64);
     __builtin_prefetch(saved + 128);
