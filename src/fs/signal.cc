@@ -191,14 +191,13 @@ class registry {
       if (((caught_ | silenced_) & b) == 0) {
         ::sigaction(s, nullptr, &before_[s]);
       }
-      if (!ours && !off) {
-        ::sigaction(s, &before_[s], nullptr);
-      } else {
-        struct sigaction action{};
-        action.sa_handler = ours ? on_signal : SIG_IGN;
-        action.sa_flags = SA_RESTART | SA_ONSTACK;
-        ::sigaction(s, &action, nullptr);
-      }
+      struct sigaction action{};
+      action.sa_handler = ours ? on_signal : SIG_IGN;
+      action.sa_flags = SA_RESTART | SA_ONSTACK;
+      ::sigaction(s, &action, nullptr);
+      // Behind SIG_IGN, which drops one that was sent while ours stood and has not come yet: it must
+      // not end the process now.
+      if (!ours && !off) ::sigaction(s, &before_[s], nullptr);
       caught_ = ours ? caught_ | b : caught_ & ~b;
       silenced_ = off ? silenced_ | b : silenced_ & ~b;
     }

@@ -50,7 +50,7 @@ TEST(signal, arrives_in_every_channel_that_asked_whatever_its_runtime) {
     });
   });
   weft::run([&] {
-    channel<int> to(1);
+    channel<int> to(2);  // a full one would drop the second
     signal::notify(to, {SIGUSR2, SIGUSR1});
     EXPECT_EQ(outside.recv(), SIGUSR1);
     ::raise(SIGUSR2);
