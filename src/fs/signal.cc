@@ -195,8 +195,8 @@ class registry {
       action.sa_handler = ours ? on_signal : SIG_IGN;
       action.sa_flags = SA_RESTART | SA_ONSTACK;
       ::sigaction(s, &action, nullptr);
-      // Behind SIG_IGN, which drops one that was sent while ours stood and has not come yet: it must
-      // not end the process now.
+      // Behind SIG_IGN, which drops one that was sent while ours stood and has not come yet: it
+      // must not end the process now.
       if (!ours && !off) ::sigaction(s, &before_[s], nullptr);
       caught_ = ours ? caught_ | b : caught_ & ~b;
       silenced_ = off ? silenced_ | b : silenced_ & ~b;
