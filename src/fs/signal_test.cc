@@ -190,6 +190,9 @@ TEST(notify_context, is_cancelled_by_stop_and_by_its_parent) {
 }
 
 TEST(signal, storms_from_many_threads_lose_no_last_one) {
+#if WEFT_TSAN
+  GTEST_SKIP() << "ThreadSanitizer holds a signal back while its thread sleeps in a system call";
+#endif
   in_weft([] {
     channel<int> to(1);
     signal::notify(to, {SIGUSR1});
