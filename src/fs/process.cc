@@ -209,7 +209,8 @@ class plan {
     // Ours are close-on-exec; those of other libraries may not be.
     if (const int code = ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3)) return code;
     auto arguments = pointers(what.args);
-    auto variables = pointers(what.env.value_or(std::vector<std::string>()));
+    std::vector<char*> variables;
+    if (what.env) variables = pointers(*what.env);
     return ::posix_spawnp(&pid, what.args[0].c_str(), &actions_, &attributes_, arguments.data(),
                           what.env ? variables.data() : environ);
   }
