@@ -76,7 +76,9 @@ class [[nodiscard]] lock_thread {
 // goexit: ends the caller: its stack is unwound, as by an exception that nobody can catch:
 // destructors run, which may wait. `catch (...)` sees it pass and must rethrow: one that ends
 // otherwise ends the process with a fatal error. abi::__forced_unwind (cxxabi.h) is its type for
-// handlers that want to let it through. Not through a noexcept function, which ends the process.
+// handlers that want to let it through (there is no object behind that reference: UBSan says so,
+// and the function needs __attribute__((no_sanitize("null")))). Not through a noexcept function,
+// which ends the process.
 //
 // In a scope and in wait_group::go it counts as ended, not as failed. In the function of run() the
 // other goroutines go on, and run does not return; when none is left the process dies with "no

@@ -54,7 +54,8 @@ class once {
 };
 
 // once_func: a function that runs once: all calls return when it has run. An exception that leaves
-// it is rethrown by every call. Afterwards the function, and what it holds, is gone.
+// it is rethrown by every call; if it calls goexit(), the others throw misuse_error. Afterwards the
+// function, and what it holds, is gone.
 template <class F>
   requires std::is_invocable_v<F>
 class once_func {
@@ -69,6 +70,11 @@ class once_func {
             std::invoke(*f_);
           } catch (...) {
             failure_ = std::current_exception();
+            if (failure_ == nullptr) {  // goexit(): a forced unwind has no object, and must pass
+              failure_ = std::make_exception_ptr(misuse_error("once_func: it called goexit"));
+              f_.reset();
+              throw;
+            }
           }
           f_.reset();
         },
@@ -104,6 +110,11 @@ class once_value {
             value_.emplace(std::invoke(*f_));
           } catch (...) {
             failure_ = std::current_exception();
+            if (failure_ == nullptr) {  // goexit(): a forced unwind has no object, and must pass
+              failure_ = std::make_exception_ptr(misuse_error("once_value: it called goexit"));
+              f_.reset();
+              throw;
+            }
           }
           f_.reset();
         },

@@ -28,8 +28,6 @@
 #include <weft/limit.h>
 #include <weft/wait_group.h>
 
-#include <cxxabi.h>
-
 #include <chrono>
 #include <exception>
 #include <expected>
@@ -147,11 +145,10 @@ struct task_child {
       } else {
         state->value.emplace(std::invoke(std::move(f)));
       }
-    } catch (abi::__forced_unwind&) {
-      state->failure = std::make_exception_ptr(misuse_error("task: it called goexit"));
-      throw;
     } catch (...) {
       state->failure = std::current_exception();
+      if (state->failure == nullptr)  // a forced unwind has no object
+        state->failure = std::make_exception_ptr(misuse_error("task: it called goexit"));
       throw;
     }
     if constexpr (is_expected<R>) {

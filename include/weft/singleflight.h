@@ -39,7 +39,8 @@ class singleflight {
   ~singleflight() = default;
 
   // call: calls `f`, which returns a T or a result<T>, unless a call with this key is under way:
-  // then waits for that one, and copies its value. An exception of f is rethrown to all of them.
+  // then waits for that one, and copies its value. An exception of f is rethrown to all of them;
+  // if f calls goexit(), the others throw misuse_error.
   // `l` ends the waiting of those who wait (shared, with an error of "singleflight"), not f.
   template <class F>
   answer call(const Key& key, F&& f, const limit& l = {}) {
@@ -57,10 +58,12 @@ class singleflight {
     const auto mine = std::make_shared<flight>();
     flights_.emplace(key, mine);
     hold.unlock();
-    mine->fly(std::forward<F>(f));
-    const bool shared = end(key, *mine);
+    {
+      const landing at_exit{*this, key, *mine};
+      mine->fly(std::forward<F>(f));
+    }
     if (mine->failure != nullptr) std::rethrow_exception(mine->failure);
-    return {*mine->value, shared};
+    return {*mine->value, mine->shared};
   }
 
   // forget: who calls with this key from now on does not wait for a call that is under way.
@@ -72,7 +75,7 @@ class singleflight {
  private:
   struct flight {
     template <class F>
-    void fly(F&& f) noexcept {
+    void fly(F&& f) {
       try {
         if constexpr (std::is_same_v<std::invoke_result_t<F>, result<T>>) {
           value.emplace(std::invoke(std::forward<F>(f)));
@@ -84,28 +87,35 @@ class singleflight {
         }
       } catch (...) {
         failure = std::current_exception();
+        if (failure == nullptr) {  // goexit(): a forced unwind has no object, and must pass
+          failure = std::make_exception_ptr(misuse_error("singleflight: the call ended by goexit"));
+          throw;
+        }
       }
     }
 
     latch landed{1};
-    bool shared = false;  // guarded by lock_
+    bool shared = false;  // guarded by lock_ until it has landed
     // Written before it has landed, read afterwards.
     std::optional<result<T>> value;
     std::exception_ptr failure;
   };
 
-  // end: true if somebody waits for it.
-  bool end(const Key& key, flight& mine) {
-    bool shared = false;
-    {
-      const std::lock_guard hold(lock_);
-      const auto found = flights_.find(key);
-      if (found != flights_.end() && found->second.get() == &mine) flights_.erase(found);
-      shared = mine.shared;
+  // landing: nobody finds the flight any more, and those who wait go on.
+  struct landing {
+    singleflight& self;
+    const Key& key;
+    flight& mine;
+    ~landing() {
+      {
+        const std::lock_guard hold(self.lock_);
+        const auto found = self.flights_.find(key);
+        if (found != self.flights_.end() && found->second.get() == &mine)
+          self.flights_.erase(found);
+      }
+      mine.landed.count_down();
     }
-    mine.landed.count_down();
-    return shared;
-  }
+  };
 
   mutex lock_;
   std::unordered_map<Key, std::shared_ptr<flight>, Hash, Equal> flights_;  // guarded by lock_

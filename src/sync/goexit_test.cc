@@ -1,8 +1,11 @@
 #include <cxxabi.h>
 #include <gtest/gtest.h>
 #include <weft/channel.h>
+#include <weft/error_group.h>
 #include <weft/goroutine.h>
+#include <weft/once.h>
 #include <weft/scope.h>
+#include <weft/singleflight.h>
 #include <weft/wait_group.h>
 
 #include <ostream>
@@ -74,26 +77,28 @@ TEST(goexit, what_the_goroutine_held_is_destroyed) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+__attribute__((no_sanitize("null"))) void exit_through_handlers(std::string& said) {
+  const note last{said, '.'};
+  try {
+    try {
+      goexit();
+    } catch (const std::exception&) {
+      said += '!';
+    } catch (abi::__forced_unwind&) {
+      said += 'f';
+      throw;
+    }
+  } catch (...) {
+    said += 'c';
+    throw;
+  }
+}
+
 TEST(goexit, passes_handlers_that_rethrow_and_those_of_other_types) {
   std::string said;
   in_weft([&] {
     wait_group all;
-    all.go([&] {
-      const note last{said, '.'};
-      try {
-        try {
-          goexit();
-        } catch (const std::exception&) {
-          said += '!';
-        } catch (abi::__forced_unwind&) {
-          said += 'f';
-          throw;
-        }
-      } catch (...) {
-        said += 'c';
-        throw;
-      }
-    });
+    all.go([&] { exit_through_handlers(said); });
     all.wait().value();
   });
   EXPECT_EQ(said, "fc.");
@@ -212,6 +217,65 @@ TEST(goexit, of_main_with_sleepers_left_is_the_ordinary_deadlock) {
                 goexit();
               }),
               testing::ExitedWithCode(2), "fatal error: all goroutines are asleep - deadlock!");
+}
+
+TEST(goexit, within_a_once_is_told_to_those_who_call_later) {
+  in_weft([&] {
+    once_func func([] { goexit(); });
+    once_value value([]() -> int { goexit(); });
+    wait_group all;
+    all.go([&] { static_cast<void>(func()); });
+    all.go([&] { static_cast<void>(value()); });
+    all.wait().value();
+    EXPECT_THROW(static_cast<void>(func()), misuse_error);
+    EXPECT_THROW(static_cast<void>(value()), misuse_error);
+  });
+}
+
+TEST(goexit, within_a_singleflight_is_told_to_those_who_wait) {
+  in_weft([&] {
+    singleflight<int, int> loads;
+    channel<int> begun(0);
+    channel<int> end(0);
+    wait_group all;
+    all.go([&] {
+      static_cast<void>(loads.call(1, [&]() -> int {
+        begun.send(1);
+        static_cast<void>(end.recv());
+        goexit();
+      }));
+    });
+    static_cast<void>(begun.recv());
+    bool threw = false;
+    all.go([&] {
+      try {
+        static_cast<void>(loads.call(1, [] { return 2; }));
+      } catch (const misuse_error&) {
+        threw = true;
+      }
+    });
+    sync_test::wait_until_parked(sched::wait_reason::latch, 1);
+    end.close();
+    all.wait().value();
+    EXPECT_TRUE(threw);
+    EXPECT_EQ(loads.call(1, [] { return 3; }).value.value(), 3);
+  });
+}
+
+TEST(goexit, in_an_error_group_gives_its_place_to_the_next) {
+  in_weft([&] {
+    error_group all;
+    all.set_limit(1);
+    int ran = 0;
+    for (int i = 0; i < 3; ++i) {
+      all.go([&] {
+        ++ran;
+        goexit();
+      });
+    }
+    EXPECT_TRUE(all.wait().has_value());
+    EXPECT_EQ(ran, 3);
+  });
 }
 
 TEST(goexit, that_is_swallowed_ends_the_process) {

@@ -1,7 +1,5 @@
 #include <weft/scope.h>
 
-#include <cxxabi.h>
-
 #include <exception>
 #include <memory>
 #include <optional>
@@ -90,10 +88,10 @@ void scope_share::run(void (*f)(void*), void* argument) const {
   sched::throw_trace from;
   try {
     sched::call_observed(f, argument, from);
-  } catch (abi::__forced_unwind&) {
-    throw;  // goexit(): it has ended, not failed
   } catch (...) {
-    of_->fail({std::current_exception(), std::make_unique<sched::throw_trace>(from), std::nullopt});
+    const auto thrown = std::current_exception();
+    if (thrown == nullptr) throw;  // goexit(): it has ended, not failed
+    of_->fail({thrown, std::make_unique<sched::throw_trace>(from), std::nullopt});
   }
 }
 
