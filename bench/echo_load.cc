@@ -1,14 +1,20 @@
-// weft-echo-load: asks how many small messages an echo server answers, and what they cost it. One
-// thread and one epoll instance hold N connections with one message of 64 bytes in flight each, for
-// S seconds after a second of warming up. Prints
-//   echo_rate VALUE msg/s
-//   echo_cpu VALUE s/M          (CPU seconds of the server per million messages, from /proc)
-// usage: weft-echo-load PORT CONNECTIONS SECONDS SERVER_PID
+// weft-echo-load: asks what an echo server can do and what it costs. One thread and one epoll
+// instance.
+//
+//   weft-echo-load busy PORT CONNECTIONS SECONDS SERVER_PID
+//     one message of 64 bytes in flight on each connection, for SECONDS after half a second of
+//     warming up; prints
+//       echo_rate VALUE msg/s
+//       echo_cpu VALUE us           CPU time of the server (and its children) per message
+//   weft-echo-load idle PORT CONNECTIONS SERVER_PID
+//     one message over each connection in turn, then silence; prints
+//       idle_bytes VALUE B          resident memory that the server has more than before, by number
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,14 +23,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
 
 constexpr std::size_t message_size = 64;
+constexpr std::chrono::milliseconds warming{500};
 using clock_type = std::chrono::steady_clock;
 
 [[noreturn]] void die(const char* what) {
@@ -32,19 +40,33 @@ using clock_type = std::chrono::steady_clock;
   std::exit(1);
 }
 
-// cpu_seconds: user and system time of a process; fields 14 and 15 of its stat file, counted behind
-// the name in parentheses.
+// of_family: the sum of what `ask` says of a process and its children.
+template <class F>
+double of_family(int pid, F ask) {
+  double sum = ask(pid);
+  std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) +
+                         "/children");
+  for (int child = 0; children >> child;) sum += ask(child);
+  return sum;
+}
+
 double cpu_seconds(int pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  if (!std::getline(file, text)) die("stat of the server");
-  std::istringstream fields(text.substr(text.rfind(')') + 2));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return of_family(pid, [](int process) {
+    clockid_t clock{};
+    timespec t{};
+    if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &t) != 0) return 0.0;
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+  });
+}
+
+double resident_bytes(int pid) {
+  return of_family(pid, [](int process) {
+    std::ifstream statm("/proc/" + std::to_string(process) + "/statm");
+    double total = 0;
+    double resident = 0;
+    statm >> total >> resident;
+    return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+  });
 }
 
 struct connection {
@@ -62,6 +84,9 @@ int dial(std::uint16_t port) {
     die("connect");
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // Closing resets: thousands of ports in TIME_WAIT would starve the samples that follow.
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   return fd;
 }
 
@@ -69,6 +94,11 @@ void send_message(int fd) {
   static constexpr std::array<char, message_size> message{};
   // 64 bytes always fit: nothing else of this connection is in flight.
   if (::send(fd, message.data(), message.size(), MSG_NOSIGNAL) != message_size) die("send");
+}
+
+void await_message(int fd) {
+  std::array<char, message_size> answer;
+  if (::recv(fd, answer.data(), answer.size(), MSG_WAITALL) != message_size) die("recv");
 }
 
 // exchange: answers come in and new messages go out until `end`; the number of whole answers.
@@ -92,18 +122,7 @@ long exchange(int epoll, std::vector<connection>& connections, clock_type::time_
   return answers;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fputs("usage: weft-echo-load PORT CONNECTIONS SECONDS SERVER_PID\n", stderr);
-    return 2;
-  }
-  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
-  const auto count = static_cast<std::size_t>(std::atoi(argv[2]));
-  const double seconds = std::atof(argv[3]);
-  const int server = std::atoi(argv[4]);
-
+void busy(std::uint16_t port, std::size_t count, double seconds, int server) {
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) die("epoll_create1");
   std::vector<connection> connections(count);
@@ -113,7 +132,7 @@ int main(int argc, char** argv) {
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, connections[i].fd, &event) != 0) die("epoll_ctl");
   }
   for (auto& c : connections) send_message(c.fd);
-  exchange(epoll, connections, clock_type::now() + std::chrono::seconds(1));
+  exchange(epoll, connections, clock_type::now() + warming);
 
   const double cpu_before = cpu_seconds(server);
   const auto start = clock_type::now();
@@ -122,8 +141,49 @@ int main(int argc, char** argv) {
   const long answers = exchange(epoll, connections, start + length);
   const std::chrono::duration<double> took = clock_type::now() - start;
   const double cpu = cpu_seconds(server) - cpu_before;
-
+  if (answers == 0) {
+    std::fputs("weft-echo-load: no answer at all\n", stderr);
+    std::exit(1);
+  }
   std::printf("echo_rate %.0f msg/s\n", static_cast<double>(answers) / took.count());
-  std::printf("echo_cpu %.3f s/M\n", cpu * 1e6 / static_cast<double>(answers));
+  std::printf("echo_cpu %.4f us\n", cpu * 1e6 / static_cast<double>(answers));
+}
+
+void idle(std::uint16_t port, std::size_t count, int server) {
+  const auto talk = [&](std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const int fd = dial(port);
+      send_message(fd);
+      await_message(fd);
+    }
+  };
+  talk(1 + count / 100);  // what the server needs once
+  const double before = resident_bytes(server);
+  talk(count);
+  std::printf("idle_bytes %.0f B\n",
+              (resident_bytes(server) - before) / static_cast<double>(count));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  const std::string_view what = argc > 1 ? argv[1] : "";
+  const auto number = [&](int i) { return std::atoi(argv[i]); };
+  if (what == "busy" && argc == 6) {
+    busy(static_cast<std::uint16_t>(number(2)), static_cast<std::size_t>(number(3)),
+         std::atof(argv[4]), number(5));
+  } else if (what == "idle" && argc == 5) {
+    idle(static_cast<std::uint16_t>(number(2)), static_cast<std::size_t>(number(3)), number(4));
+  } else {
+    std::fputs(
+        "usage: weft-echo-load busy PORT CONNECTIONS SECONDS PID | idle PORT CONNECTIONS PID\n",
+        stderr);
+    return 2;
+  }
   return 0;
 }

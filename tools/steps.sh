@@ -104,6 +104,8 @@ steps_default() {
   step "build examples" 600 ./dev build release
   step "examples" 300 tests/examples/run build/release
   step "guide" 600 tests/guide/run build/release
+  step "instruction counts" 300 ./dev bench count
+  step "bench tool" 120 tests/bench/run build/release
   step "lab" 300 apps/lab/tests/run build/release/apps/lab/weft-lab
   step "irssi and weechat" 600 tests/interop/run build/release/apps/tertulia/tertuliad
   step "install" 900 tests/install/run

@@ -1,215 +1,69 @@
-// weftbench: the Go side of ./dev bench. One row a process: weftbench [-p N] ROW prints
-// "ROW VALUE UNIT". bench/weft_bench.cc asks the same questions of weft, in the same order.
+// weftbench: the Go side of ./dev bench, a row a process: weftbench ROW [n=N] [effort=F] prints
+// "NAME VALUE UNIT", a line for each figure. bench/weft asks the same questions of weft, in the same
+// order; bench/row.h says what n and effort are.
 package main
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
-	"sync"
-	"syscall"
+	"strings"
 	"time"
 )
 
-type row struct {
-	name string
-	unit string
-	run  func() float64
+// shape: how large a row is measured; operations is the sum over all that take part.
+type shape struct {
+	n          int
+	operations int
 }
 
+// each: operations of one of n, at least one.
+func (s shape) each() int {
+	if s.operations > s.n {
+		return s.operations / s.n
+	}
+	return 1
+}
+
+type row struct {
+	name  string
+	usual shape
+	run   func(shape)
+}
+
+const million = 1_000_000
+
 var rows = []row{
-	{"yield", "ns", yield},
-	{"spawn_join", "ns", spawnJoin},
-	{"spawn_1m", "ns", spawnMillion},
-	{"channel_unbuffered", "ns", func() float64 { return channel(0, 1_000_000) }},
-	{"channel_128", "ns", func() float64 { return channel(128, 5_000_000) }},
-	{"mutex_1", "ns", func() float64 { return mutex(1, 20_000_000) }},
-	{"mutex_8", "ns", func() float64 { return mutex(8, 1_000_000) }},
-	{"skynet", "ms", skynet},
-	{"parked_bytes", "B", parkedBytes},
-	{"wake", "ns", wake},
-	{"select_ready_2", "ns", selectReady2},
-	{"select_ready_4", "ns", selectReady4},
-	{"select_blocking_2", "ns", selectBlocking2},
-	{"select_blocking_4", "ns", selectBlocking4},
-	{"timer_start_stop", "ns", timerStartStop},
-	{"sleepers_1m", "s", sleepersWall},
-	{"sleepers_1m_cpu", "s", sleepersCPU},
-	{"c_call", "ns", cCall},
+	{"yield", shape{2, 4 * million}, yield},
+	{"spawn_join", shape{1000, million}, spawnJoin},
+	{"spawn_1m", shape{million, 0}, spawnMillion},
+	{"channel_unbuffered", shape{1, million}, func(s shape) { channel("channel_unbuffered", s, 0) }},
+	{"channel_128", shape{1, 5 * million}, func(s shape) { channel("channel_128", s, 128) }},
+	{"channel_many", shape{8, million}, func(s shape) { channelMany("channel_many", s, 0) }},
+	{"channel_many_128", shape{8, 2 * million}, func(s shape) { channelMany("channel_many_128", s, 128) }},
+	{"select_ready_2", shape{1, 2 * million}, selectReady2},
+	{"select_ready_4", shape{1, 2 * million}, selectReady4},
+	{"select_blocking_2", shape{1, million}, selectBlocking2},
+	{"select_blocking_4", shape{1, million}, selectBlocking4},
+	{"select_stop_private", shape{1000, million}, func(s shape) { selectStop("select_stop_private", s, false) }},
+	{"select_stop_shared", shape{1000, million}, func(s shape) { selectStop("select_stop_shared", s, true) }},
+	{"mutex", shape{1, 20 * million}, mutex},
+	{"rwmutex_read", shape{1, 20 * million}, rwmutexRead},
+	{"skynet", shape{million, 0}, skynet},
+	{"crowd", shape{million, 0}, crowd},
+	{"spike", shape{million, 0}, spike},
+	{"sleepers", shape{million, 0}, sleepers},
+	{"timer_start_stop", shape{1, 2 * million}, timerStartStop},
+	{"c_call", shape{1, 2 * million}, cCall},
+	{"cpu_tasks", shape{1000, 0}, cpuTasks},
+}
+
+func say(name string, value float64, unit string) {
+	fmt.Printf("%s %.3f %s\n", name, value, unit)
 }
 
 func perItem(start time.Time, items int) float64 {
 	return float64(time.Since(start).Nanoseconds()) / float64(items)
-}
-
-// yield: two goroutines take turns.
-func yield() float64 {
-	const each = 2_000_000
-	var done sync.WaitGroup
-	done.Add(2)
-	start := time.Now()
-	for g := 0; g < 2; g++ {
-		go func() {
-			for i := 0; i < each; i++ {
-				runtime.Gosched()
-			}
-			done.Done()
-		}()
-	}
-	done.Wait()
-	return perItem(start, 2*each)
-}
-
-func spawn(batches, size int) float64 {
-	start := time.Now()
-	for b := 0; b < batches; b++ {
-		var done sync.WaitGroup
-		done.Add(size)
-		for i := 0; i < size; i++ {
-			go func() { done.Done() }()
-		}
-		done.Wait()
-	}
-	return perItem(start, batches*size)
-}
-
-func spawnJoin() float64    { return spawn(1000, 1000) }
-func spawnMillion() float64 { return spawn(1, 1_000_000) }
-
-// channel: one sender, one receiver.
-func channel(capacity, items int) float64 {
-	ch := make(chan int, capacity)
-	start := time.Now()
-	go func() {
-		for i := 0; i < items; i++ {
-			ch <- i
-		}
-		close(ch)
-	}()
-	sum := 0
-	for v := range ch {
-		sum += v
-	}
-	if sum != items*(items-1)/2 {
-		panic("lost an item")
-	}
-	return perItem(start, items)
-}
-
-func mutex(lockers, each int) float64 {
-	var mu sync.Mutex
-	var done sync.WaitGroup
-	counter := 0
-	done.Add(lockers)
-	start := time.Now()
-	for l := 0; l < lockers; l++ {
-		go func() {
-			for i := 0; i < each; i++ {
-				mu.Lock()
-				counter++
-				mu.Unlock()
-			}
-			done.Done()
-		}()
-	}
-	done.Wait()
-	if counter != lockers*each {
-		panic("lost an increment")
-	}
-	return perItem(start, lockers*each)
-}
-
-// skynet: a tree of goroutines, ten to a node, a million leaves, that add up their numbers.
-func skynetNode(result chan<- int64, number, size int64) {
-	if size == 1 {
-		result <- number
-		return
-	}
-	children := make(chan int64)
-	for i := int64(0); i < 10; i++ {
-		go skynetNode(children, number+i*(size/10), size/10)
-	}
-	sum := int64(0)
-	for i := 0; i < 10; i++ {
-		sum += <-children
-	}
-	result <- sum
-}
-
-func skynet() float64 {
-	result := make(chan int64)
-	start := time.Now()
-	go skynetNode(result, 0, 1_000_000)
-	if <-result != 499_999_500_000 {
-		panic("skynet added wrongly")
-	}
-	return float64(time.Since(start).Microseconds()) / 1000
-}
-
-const parkedCount = 1_000_000
-
-func residentBytes() int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		panic(err)
-	}
-	pages, err := strconv.ParseInt(string(bytes.Fields(statm)[1]), 10, 64)
-	if err != nil {
-		panic(err)
-	}
-	return pages * int64(os.Getpagesize())
-}
-
-// park: a million goroutines that wait for one channel to close. release wakes them and waits until
-// all have ended.
-func park() (release func()) {
-	gate := make(chan struct{})
-	var begun, ended sync.WaitGroup
-	begun.Add(parkedCount)
-	ended.Add(parkedCount)
-	for i := 0; i < parkedCount; i++ {
-		go func() {
-			begun.Done()
-			<-gate
-			ended.Done()
-		}()
-	}
-	begun.Wait()
-	return func() {
-		close(gate)
-		ended.Wait()
-	}
-}
-
-func parkedBytes() float64 {
-	before := residentBytes()
-	release := park()
-	grown := residentBytes() - before
-	release()
-	return float64(grown) / parkedCount
-}
-
-func wake() float64 {
-	release := park()
-	start := time.Now()
-	release()
-	return perItem(start, parkedCount)
-}
-
-const (
-	readyRounds    = 2_000_000
-	blockingRounds = 1_000_000
-)
-
-func channels(n, capacity int) []chan int {
-	all := make([]chan int, n)
-	for i := range all {
-		all[i] = make(chan int, capacity)
-	}
-	return all
 }
 
 func require(condition bool, text string) {
@@ -218,142 +72,43 @@ func require(condition bool, text string) {
 	}
 }
 
-func sendTo(all []chan int, rounds int) {
-	for i := 0; i < rounds; i++ {
-		all[i%len(all)] <- 1
+// numberOf: what follows key among the arguments, or otherwise.
+func numberOf(key string, otherwise float64) float64 {
+	for _, word := range os.Args[1:] {
+		if strings.HasPrefix(word, key) {
+			value, err := strconv.ParseFloat(word[len(key):], 64)
+			if err == nil {
+				return value
+			}
+		}
 	}
-}
-
-// select2, select4: what one select receives.
-func select2(a, b chan int) int {
-	select {
-	case n := <-a:
-		return n
-	case n := <-b:
-		return n
-	}
-}
-
-func select4(a, b, c, d chan int) int {
-	select {
-	case n := <-a:
-		return n
-	case n := <-b:
-		return n
-	case n := <-c:
-		return n
-	case n := <-d:
-		return n
-	}
-}
-
-func selectReady2() float64 {
-	all := channels(2, 1)
-	sum := 0
-	start := time.Now()
-	for i := 0; i < readyRounds; i++ {
-		all[i%2] <- 1
-		sum += select2(all[0], all[1])
-	}
-	require(sum == readyRounds, "a select lost a value")
-	return perItem(start, readyRounds)
-}
-
-func selectReady4() float64 {
-	all := channels(4, 1)
-	sum := 0
-	start := time.Now()
-	for i := 0; i < readyRounds; i++ {
-		all[i%4] <- 1
-		sum += select4(all[0], all[1], all[2], all[3])
-	}
-	require(sum == readyRounds, "a select lost a value")
-	return perItem(start, readyRounds)
-}
-
-func selectBlocking2() float64 {
-	all := channels(2, 0)
-	sum := 0
-	start := time.Now()
-	go sendTo(all, blockingRounds)
-	for i := 0; i < blockingRounds; i++ {
-		sum += select2(all[0], all[1])
-	}
-	require(sum == blockingRounds, "a select lost a value")
-	return perItem(start, blockingRounds)
-}
-
-func selectBlocking4() float64 {
-	all := channels(4, 0)
-	sum := 0
-	start := time.Now()
-	go sendTo(all, blockingRounds)
-	for i := 0; i < blockingRounds; i++ {
-		sum += select4(all[0], all[1], all[2], all[3])
-	}
-	require(sum == blockingRounds, "a select lost a value")
-	return perItem(start, blockingRounds)
-}
-
-func timerStartStop() float64 {
-	const rounds = 2_000_000
-	start := time.Now()
-	for i := 0; i < rounds; i++ {
-		require(time.NewTimer(time.Hour).Stop(), "a timer of an hour has ended")
-	}
-	return perItem(start, rounds)
-}
-
-func sleepers() {
-	const count = 1_000_000
-	var all sync.WaitGroup
-	all.Add(count)
-	for i := 0; i < count; i++ {
-		go func() {
-			time.Sleep(time.Second)
-			all.Done()
-		}()
-	}
-	all.Wait()
-}
-
-func sleepersWall() float64 {
-	start := time.Now()
-	sleepers()
-	return time.Since(start).Seconds()
-}
-
-func sleepersCPU() float64 {
-	sleepers()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic(err)
-	}
-	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
+	return otherwise
 }
 
 func main() {
-	procs := flag.Int("p", 0, "GOMAXPROCS; 0 leaves the default")
-	flag.Parse()
-	if *procs > 0 {
-		runtime.GOMAXPROCS(*procs)
+	what := ""
+	if len(os.Args) > 1 {
+		what = os.Args[1]
 	}
-	if flag.NArg() == 0 {
-		fmt.Println("usage: weftbench [-p N] ROW | echo ADDRESS")
+	switch what {
+	case "rows":
 		for _, r := range rows {
 			fmt.Println(r.name)
 		}
-		os.Exit(2)
-	}
-	if flag.Arg(0) == "echo" && flag.NArg() == 2 {
-		echo(flag.Arg(1))
+		return
+	case "echo":
+		echo(os.Args[2])
+	case "tails":
+		tails(numberOf("load=", 0.5), int(numberOf("hogs=", 0)), numberOf("seconds=", 3))
+		return
 	}
 	for _, r := range rows {
-		if r.name == flag.Arg(0) {
-			fmt.Printf("%s %.2f %s\n", r.name, r.run(), r.unit)
+		if r.name == what {
+			r.run(shape{int(numberOf("n=", float64(r.usual.n))),
+				int(numberOf("effort=", 1) * float64(r.usual.operations))})
 			return
 		}
 	}
-	fmt.Fprintf(os.Stderr, "weftbench: no row %q\n", flag.Arg(0))
+	fmt.Fprintln(os.Stderr, "usage: weftbench ROW [n=N] [effort=F] | rows | echo ADDRESS | tails ...")
 	os.Exit(2)
 }
