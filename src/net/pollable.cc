@@ -82,15 +82,18 @@ void pollable::drop() noexcept {
 
 bool pollable::close() noexcept {
   auto* const here = sched::current_machine();
-  std::uint32_t& calls = calls_of(home_->kind_of(here));
+  const auto who = home_->kind_of(here);
+  std::uint32_t& calls = calls_of(who);
   {
     const sched::gate inside(here);
+    const sched::home_visit visit(*home_, who);
     sched::wake_list woken;
     const base::locked hold(lock_);
     if (closed_) return false;
     closed_ = true;  // I3
     ++calls;
     for (auto& s : sides_) {
+      if (visit.over()) break;
       if (s.parked.who != nullptr) {
         woken.claim(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket,
                     sched::token_closed);
@@ -266,20 +269,22 @@ result<bool> pollable::try_enter(poll::direction dir, verb what) noexcept {
 // passed by.
 void pollable::leave(poll::direction dir) noexcept {
   auto* const here = sched::current_machine();
+  const auto who = home_->kind_of(here);
   remains left;
   {
     const sched::gate inside(here);
+    const sched::home_visit visit(*home_, who);
     sched::wake_list woken;
     const base::locked hold(lock_);
     side& s = side_of(dir);
-    bool handed = false;
+    bool handed = visit.over();
     while (!handed) {
       auto* node = s.waiting.pop_front();
       if (node == nullptr) break;
       handed = woken.claim(*node->who, node->at, sched::token_ready);
     }
     if (!handed) s.busy = false;
-    left = end_call_locked(calls_of(home_->kind_of(here)));
+    left = end_call_locked(calls_of(who));
   }
   left.free();
 }
@@ -460,12 +465,14 @@ sched::token pollable::check(poll::direction dir, const sched::limits& l) noexce
 }
 
 void pollable::set_deadline(poll::direction dir, std::int64_t deadline_ns) noexcept {
-  const sched::gate inside;
+  auto* const here = sched::current_machine();
+  const sched::gate inside(here);
+  const sched::home_visit visit(*home_, home_->kind_of(here));
   sched::wake_list woken;
   const base::locked hold(lock_);
   side& s = side_of(dir);
   s.deadline_ns = deadline_ns;
-  if (s.parked.who == nullptr) return;
+  if (s.parked.who == nullptr || visit.over()) return;
   woken.claim(*static_cast<sched::waiter*>(s.parked.who), s.parked.ticket, token_look_again);
 }
 

@@ -15,13 +15,8 @@ void io_home::ensure_watched() noexcept {
     owner_->ensure_watched();
     return;
   }
-  {
-    const base::locked hold(lock_);
-    if (ended_) return;     // whoever waits hears of it by runtime_ended()
-    owner_->begin_visit();  // I1
-  }
-  owner_->ensure_watched();
-  owner_->end_visit();
+  const home_visit here(*this, caller_kind::thread);
+  if (!here.over()) owner_->ensure_watched();
 }
 
 bool io_home::enlist(tenant& t) noexcept {
@@ -58,6 +53,19 @@ void io_home::end(bool all_in) noexcept {
     to_settle = t->next_to_settle_;
     t->settle();
   }
+}
+
+home_visit::home_visit(io_home& home, caller_kind who) noexcept {
+  if (who == caller_kind::own) return;
+  const base::locked hold(home.lock_);
+  over_ = home.ended_;
+  if (over_) return;
+  visited_ = home.owner_;
+  visited_->begin_visit();  // I1
+}
+
+home_visit::~home_visit() {
+  if (visited_ != nullptr) visited_->end_visit();
 }
 
 std::shared_ptr<io_home> current_home() noexcept {

@@ -11,6 +11,8 @@
 //
 // I1  ended_ is set once, before the scheduler waits for its visitors: who begins a visit under
 //     lock_ finds a scheduler that stays until the visit is over.
+//     Who claims a goroutine of the home from outside does so within a visit: else the record it
+//     holds may be gone before it is queued.
 // I2  A tenant is in tenants_ from enlist() to delist(); runtime_ended() is called once for each
 //     that was in at the end, and nobody enlists afterwards.
 //
@@ -86,12 +88,32 @@ class io_home {
   void end(bool all_in) noexcept;
 
  private:
+  friend class home_visit;
+
   scheduler* const owner_;  // to be compared; to be used inside a visit alone
   const std::unique_ptr<poll::poller> poller_;
 
   base::lock<base::rank::scope> lock_;
   bool ended_ = false;          // guarded by lock_
   base::list<tenant> tenants_;  // guarded by lock_
+};
+
+// home_visit: of a caller that is about to claim goroutines of the home: as long as it lasts, the
+// runtime does. Begun before any lock is taken. Own goroutines need none: they are waited for.
+class [[nodiscard]] home_visit {
+ public:
+  home_visit(io_home& home, caller_kind who) noexcept;
+  ~home_visit();
+  home_visit(const home_visit&) = delete;
+  home_visit& operator=(const home_visit&) = delete;
+
+  // over: the runtime ends: its goroutines are not to be claimed, and whoever else waits hears of it
+  // by runtime_ended().
+  [[nodiscard]] bool over() const noexcept { return over_; }
+
+ private:
+  scheduler* visited_ = nullptr;
+  bool over_ = false;
 };
 
 // current_home: of the caller's runtime, or of the only one; null without a runtime.
