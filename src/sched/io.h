@@ -107,8 +107,8 @@ class [[nodiscard]] home_visit {
   home_visit(const home_visit&) = delete;
   home_visit& operator=(const home_visit&) = delete;
 
-  // over: the runtime ends: its goroutines are not to be claimed, and whoever else waits hears of it
-  // by runtime_ended().
+  // over: the runtime ends: its goroutines are not to be claimed, and whoever else waits hears of
+  // it by runtime_ended().
   [[nodiscard]] bool over() const noexcept { return over_; }
 
  private:
