@@ -52,6 +52,7 @@ func crowd(s shape) {
 	woken := perItem(start, s.n)
 	say("parked_bytes", float64(grown)/float64(s.n), "B")
 	say("wake", woken, "ns")
+	say("how_many", float64(s.n), "n")
 }
 
 // spike: resident memory five seconds after n goroutines have come and gone, in per cent of before.

@@ -17,6 +17,10 @@ class Failed(Exception):
     """A program did not do what it should."""
 
 
+class TimedOut(Failed):
+    """A program did not end."""
+
+
 def first_line(command):
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -66,7 +70,7 @@ def run(command, processors, seconds_max=SAMPLE_SECONDS_MAX):
         try:
             said, complaint = process.communicate(timeout=seconds_max)
         except subprocess.TimeoutExpired:
-            raise Failed(f"{shown}: no end after {seconds_max} s") from None
+            raise TimedOut(f"{shown}: no end after {seconds_max:g} s") from None
         finally:
             process.kill()
     if process.returncode != 0:

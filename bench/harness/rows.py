@@ -55,7 +55,8 @@ def _echo(connections):
     return [
         Row(f"echo_{connections}_rate", f"{of}, messages a second", "msg/s", task, "echo_rate",
             more_is_better=True),
-        Row(f"echo_{connections}_cpu", f"{of}, CPU a message", "us", task, "echo_cpu"),
+        Row(f"echo_{connections}_cpu", f"{of}, CPU a message", "us", task, "echo_cpu",
+            scale=(10, 100, 1000) if connections == 1000 else ()),
     ]
 
 

@@ -51,6 +51,7 @@ void crowd(const shape& s) {
   const double wake_ns = ns_each(start, s.n);
   say("parked_bytes", static_cast<double>(grown) / static_cast<double>(s.n), "B");
   say("wake", wake_ns, "ns");
+  say("how_many", static_cast<double>(s.n), "n");
 }
 
 // sleepers: n goroutines sleep for a second: the whole, and the CPU time of the process.
