@@ -1,7 +1,7 @@
 // weft-bench-boost: what Boost.Fiber costs, a row a process: see bench/row.h. Fibres on stacks of
-// 16 KiB stand for goroutines. The stacks come from malloc, which is told to keep what is freed: with
-// its usual settings starting a fibre costs ten times as much. On more than one thread all share one
-// queue, which is Boost's own way. It has no select, and its timers are sleeping fibres.
+// 16 KiB stand for goroutines. The stacks come from malloc, which is told to keep what is freed:
+// with its usual settings starting a fibre costs ten times as much. On more than one thread all
+// share one queue, which is Boost's own way. It has no select, and its timers are sleeping fibres.
 
 #include <boost/fiber/all.hpp>
 #include <boost/version.hpp>

@@ -81,17 +81,17 @@ def print_table(rows, costs):
 
 def plot(rows, costs, path):
     """A picture of all rows, drawn by gnuplot."""
-    columns = 5
+    columns = min(4, len(rows))
     lines = -(-len(rows) // columns)
     script = [
-        f"set terminal svg size {columns * 240},{lines * 190} font 'sans,11' background '#ffffff'",
+        f"set terminal svg size {columns * 280},{lines * 210} font 'sans,11' background '#ffffff'",
         f"set output '{path}'",
-        f"set multiplot layout {lines},{columns} margins 0.045,0.99,0.06,0.95 spacing 0.045,0.075",
+        f"set multiplot layout {lines},{columns}",
         "set logscale x 10", "set yrange [0:*]", "set format x '10^{%L}'", "set grid lc '#dddddd'",
-        "set key top left samplen 1 font ',9'", "set tics font ',9'",
+        "set key bottom left samplen 1 font ',9'", "set tics font ',9'",
     ]
     for number, row in enumerate(rows):
-        script.append(f"set title '{row.name}, {unit(row)}' noenhanced offset 0,-0.7")
+        script.append(f"set title '{row.name}, {unit(row)}' noenhanced offset 0,-0.6")
         drawn = []
         for peer, values in costs[row.name].items():
             block = f"$d{number}_{''.join(c for c in peer if c.isalnum())}"
