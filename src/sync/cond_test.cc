@@ -30,8 +30,9 @@ TEST(cond, wakes_the_one_that_has_waited_longest) {
     mutex m;
     cond c;
     const channel<int> order(5);
+    wait_group all;
     for (int i = 0; i < 5; ++i) {
-      go([&, i] {
+      all.go([&, i] {
         std::unique_lock hold(m);
         c.wait(hold).value();
         order.send(i);
@@ -43,6 +44,7 @@ TEST(cond, wakes_the_one_that_has_waited_longest) {
       c.notify_one();
       EXPECT_EQ(order.recv().value(), i);
     }
+    all.wait().value();
   });
 }
 

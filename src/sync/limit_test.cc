@@ -3,6 +3,7 @@
 #include <weft/limit.h>
 #include <weft/mutex.h>
 #include <weft/time.h>
+#include <weft/wait_group.h>
 
 #include <concepts>
 #include <stop_token>
@@ -27,12 +28,14 @@ errc ends_by(const limit& l) {
 // ends_when: what `l` says when `end` is called while somebody waits under it.
 template <class F>
 void ends_when(const limit& l, errc by, F&& end) {
-  go([&] {
+  wait_group ending;
+  ending.go([&] {
     wait_until_parked(wait_reason::chan_receive, 1);
     end();
   });
   EXPECT_EQ(ends_by(l), by);
   EXPECT_EQ(ends_by(l), by);  // the next wait does not begin
+  ending.wait().value();
 }
 
 TEST(limit, of_two_contexts_ends_with_either) {
