@@ -107,6 +107,8 @@ steps_default() {
   step "instruction counts" 300 ./dev bench count
   step "bench tool" 120 tests/bench/run build/release
   step "lab" 300 apps/lab/tests/run build/release/apps/lab/weft-lab
+  step "lab chat" 300 apps/lab/tests/chat build/release/apps/lab/weft-lab build/release/apps/lab/weft-chat \
+    build/release/apps/lab/weft-chat-shared
   step "irssi and weechat" 600 tests/interop/run build/release/apps/tertulia/tertuliad
   step "install" 900 tests/install/run
 }

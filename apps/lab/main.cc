@@ -12,6 +12,9 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "chat/check.h"
+#include "chat/goroutine.h"
+#include "chat/key.h"
 #include "load/load.h"
 #include "load/text.h"
 #include "run/child.h"
@@ -57,6 +60,7 @@ T or_throw(parsed<T> value, std::string_view option) {
 struct serve_arguments {
   std::string paradigm;
   std::string variant = "fair";
+  std::string network = "tcp";
   lab::serve_options options;
 };
 
@@ -65,8 +69,8 @@ struct serve_arguments {
   if (path.empty())
     throw std::runtime_error("weft-lab-go is missing: there was no Go compiler to build it with");
   std::vector<std::string> words = {
-      path,        "--host", a.options.host, "--port", std::to_string(a.options.port),
-      "--variant", a.variant};
+      path,        "--host",  a.options.host, "--port", std::to_string(a.options.port),
+      "--variant", a.variant, "--network",    a.network};
   if (a.options.echo) words.emplace_back("--echo");
   std::vector<char*> arguments;
   for (auto& w : words) arguments.push_back(w.data());
@@ -78,6 +82,9 @@ struct serve_arguments {
 int serve(serve_arguments& a) {
   const auto variant = lab::parse_variant(a.variant);
   if (!variant) throw std::runtime_error("--variant is fair or as-published");
+  const auto network = lab::parse_family(a.network);
+  if (!network) throw std::runtime_error("--network is tcp, tcp4 or tcp6");
+  a.options.network = *network;
   raise_descriptor_limit();
   if (a.paradigm == "go") exec_go_server(a);
   const auto* paradigm = lab::find_paradigm(a.paradigm);
@@ -91,6 +98,9 @@ int serve(serve_arguments& a) {
 void add_serve(CLI::App& app, serve_arguments& a) {
   app.add_option("paradigm", a.paradigm, "One of those that weft-lab list shows")->required();
   app.add_option("--host", a.options.host, "Address to listen on")->capture_default_str();
+  app.add_option("--network", a.network,
+                 "tcp: on [::] both IPv6 and IPv4; tcp4, tcp6: one of them alone")
+      ->capture_default_str();
   app.add_option("--port", a.options.port, "Port; 0: any that is free")->capture_default_str();
   app.add_option("--variant", a.variant, "fair or as-published")->capture_default_str();
   app.add_flag("--echo", a.options.echo, "Send back what is read instead of printing it");
@@ -226,6 +236,70 @@ int load(const load_arguments& a) {
   });
 }
 
+// --- chat --------------------------------------------------------------------------------------
+
+struct chat_arguments {
+  lab::chat::goroutine_options serving;
+  lab::chat::check_options checking;
+  std::string key_path;
+  std::string network = "tcp";
+  std::string rate = "1000";
+  std::string time = "10s";
+};
+
+void add_chat(CLI::App& app, chat_arguments& a) {
+  app.require_subcommand(1);
+  auto* serve = app.add_subcommand(
+      "serve", "The paper's chat with goroutines (weft-chat server: with processes)");
+  serve->add_option("--key", a.key_path, "File with the key (weft-chat key makes one)")->required();
+  serve->add_option("--file", a.serving.file, "File that the chat is in")->required();
+  serve->add_option("--host", a.serving.listen.host, "Address to listen on")->capture_default_str();
+  serve->add_option("--port", a.serving.listen.port, "Port; 0: any that is free")
+      ->capture_default_str();
+  serve->add_option("--network", a.network, "tcp, tcp4 or tcp6")->capture_default_str();
+  auto* check = app.add_subcommand("check", "Is every line delivered, once, in one order for all?");
+  check->add_option("address", a.checking.address, "Server: HOST:PORT")->required();
+  check->add_option("--key", a.key_path, "File with the key")->required();
+  check->add_option("--members", a.checking.members, "How many speak and listen")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  check->add_option("--rate", a.rate, "Messages a second of all together")->capture_default_str();
+  check->add_option("-T,--time", a.time, "How long to speak")->capture_default_str();
+  check->add_flag("--until-found", a.checking.until_found, "Stop at the first fault");
+}
+
+int chat(CLI::App& app, chat_arguments& a) {
+  auto key = or_throw(lab::chat::read_key(a.key_path), "--key");
+  raise_descriptor_limit();
+  if (app.got_subcommand("serve")) {
+    const auto network = lab::parse_family(a.network);
+    if (!network) throw std::runtime_error("--network is tcp, tcp4 or tcp6");
+    a.serving.listen.network = *network;
+    a.serving.key = std::move(key);
+    lab::chat::serve_goroutines(a.serving);
+    return 1;
+  }
+  a.checking.key = std::move(key);
+  a.checking.messages_per_second = or_throw(lab::parse_amount(a.rate), "--rate");
+  a.checking.length = or_throw(lab::parse_duration(a.time), "--time");
+  if (a.checking.messages_per_second <= 0) throw std::runtime_error("--rate must be more than 0");
+  weft::main([&] {
+    const auto r = lab::chat::run_check(a.checking);
+    if (!r.failure.empty()) {
+      fmt::print(stderr, "weft-lab: {}\n", r.failure);
+      return 2;
+    }
+    const auto& v = r.found;
+    fmt::print("sent       {} messages, {:.0f} a second\n", r.sent,
+               static_cast<double>(r.sent) / r.seconds);
+    fmt::print("delivered  {} of {}: {} lost, {} doubled, {} reordered, {} in another order\n",
+               v.deliveries, r.sent * a.checking.members, v.lost, v.doubled, v.reordered,
+               v.disagreed);
+    print("latency", summary(r.latency));
+    return v.right() ? 0 : 1;
+  });
+}
+
 // --- run ---------------------------------------------------------------------------------------
 
 struct run_arguments {
@@ -255,8 +329,9 @@ void add_run(CLI::App& app, run_arguments& a) {
       ->capture_default_str();
   app.add_option("--server-cpus", a.options.server_cpus, "Pin the server: 0,2-3");
   app.add_option("--load-cpus", a.options.load_cpus, "Pin the load generator");
-  app.add_option("--sampler", a.options.sampler, "cgroup, proc, or auto")
-      ->check(CLI::IsMember({"auto", "cgroup", "proc"}))
+  app.add_option("--sampler", a.options.sampler,
+                 "cgroup, proc, auto, or top18: beside the right figure what top's 18 rows show")
+      ->check(CLI::IsMember({"auto", "cgroup", "proc", "top18"}))
       ->capture_default_str();
 }
 
@@ -300,7 +375,7 @@ int run(run_arguments& a) {
   if (!a.workloads.empty()) o.workloads = lab::parse_names(a.workloads);
   check_names(o.paradigms, lab::all_paradigms(), "--paradigms");
   check_names(o.variants, {"fair", "as-published"}, "--variants");
-  check_names(o.workloads, {"paper", "echo", "idle"}, "--workloads");
+  check_names(o.workloads, lab::workload_names(), "--workloads");
   if (!a.connections.empty()) {
     o.connections = or_throw(lab::parse_numbers(a.connections), "--connections");
     o.echo_connections = o.idle_connections = o.connections;
@@ -320,7 +395,10 @@ int run(run_arguments& a) {
 }
 
 int list() {
-  for (const auto& p : lab::paradigms()) fmt::print("{:<16}{}\n", p.name, p.summary);
+  for (const auto& p : lab::paradigms()) {
+    const std::string missing = p.missing == nullptr ? std::string() : p.missing();
+    fmt::print("{:<16}{}{}{}\n", p.name, p.summary, missing.empty() ? "" : "; missing: ", missing);
+  }
   const bool there = !lab::go_server(own_path()).empty();
   fmt::print("{:<16}a goroutine per client (Go){}\n", "go",
              there ? "" : "; missing: there was no Go compiler to build it with");
@@ -347,12 +425,16 @@ int main(int argc, char** argv) {
   compare_command->add_option("files", compared, "A.json B.json")->required()->expected(2);
   auto* report_command = app.add_subcommand("report", "The report of a results.json, as HTML");
   report_command->add_option("file", reported, "results.json")->required();
+  chat_arguments chatting;
+  auto* chat_command = app.add_subcommand("chat", "The paper's chat, and a checker of chats");
+  add_chat(*chat_command, chatting);
   auto* list_command = app.add_subcommand("list", "The paradigms there are");
   CLI11_PARSE(app, argc, argv);
   try {
     if (*serve_command) return serve(serving);
     if (*load_command) return load(loading);
     if (*run_command) return run(running);
+    if (*chat_command) return chat(*chat_command, chatting);
     if (*list_command) return list();
     if (*report_command) {
       fmt::print("{}", lab::report_html(lab::load_results(reported)));

@@ -39,11 +39,12 @@ func serve(client net.Conn, published, echo bool) {
 
 func main() {
 	host := flag.String("host", "127.0.0.1", "address to listen on")
+	network := flag.String("network", "tcp", "tcp, tcp4 or tcp6")
 	port := flag.Int("port", 0, "port to listen on; 0: any that is free")
 	variant := flag.String("variant", "fair", "fair or as-published")
 	echo := flag.Bool("echo", false, "send back what is read instead of printing it")
 	flag.Parse()
-	listener, err := net.Listen("tcp", net.JoinHostPort(*host, strconv.Itoa(*port)))
+	listener, err := net.Listen(*network, net.JoinHostPort(*host, strconv.Itoa(*port)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)

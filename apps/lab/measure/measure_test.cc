@@ -7,6 +7,7 @@
 #include "measure/histogram.h"
 #include "measure/proc_text.h"
 #include "measure/statistics.h"
+#include "measure/top_rows.h"
 
 namespace {
 
@@ -34,6 +35,15 @@ TEST(lab_statistics, the_interval_of_a_ratio_holds_it_and_shrinks_with_the_sprea
   EXPECT_LT(broad.low, 2);
   EXPECT_GT(broad.high, 2);
   EXPECT_GT(broad.high - broad.low, 0.5);
+}
+
+TEST(lab_top, processes_beyond_the_last_row_are_not_seen) {
+  std::vector<lab::process_usage> all(32, {.percent = 0.5, .of_server = true});
+  EXPECT_DOUBLE_EQ(lab::visible_percent(all, lab::top_row_limit), 18 * 0.5);
+  all.push_back({.percent = 3, .of_server = false});  // takes a row
+  EXPECT_DOUBLE_EQ(lab::visible_percent(all, lab::top_row_limit), 17 * 0.5);
+  EXPECT_DOUBLE_EQ(lab::visible_percent({{.percent = 2, .of_server = true}}, 18), 2);
+  EXPECT_DOUBLE_EQ(lab::visible_percent({}, 18), 0);
 }
 
 TEST(lab_histogram, percentiles_are_within_a_sixty_fourth) {

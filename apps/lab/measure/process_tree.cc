@@ -28,16 +28,15 @@ std::vector<std::string> numbers_in(const std::string& directory) {
 
 double tick_us() { return 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
-// precise_us: CPU time of a process and all its threads, to the nanosecond.
-std::optional<double> precise_us(pid_t pid) {
+}  // namespace
+
+std::optional<double> process_cpu_us(pid_t pid) {
   clockid_t clock = 0;
   timespec t{};
   if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &t) != 0)
     return std::nullopt;
   return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) * 1e-3;
 }
-
-}  // namespace
 
 std::optional<std::string> read_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -161,7 +160,7 @@ cpu_times cpu_meter::read() {
     const double user = static_cast<double>(p.user_ticks) * tick_us();
     const double system = static_cast<double>(p.system_ticks) * tick_us();
     // Ticks tell how user and system share, the clock how much it is in all.
-    const double whole = precise_us(p.pid).value_or(user + system);
+    const double whole = process_cpu_us(p.pid).value_or(user + system);
     const double share = user + system > 0 ? user / (user + system) : 0.5;
     sum.user_us += whole * share;
     sum.system_us += whole * (1 - share) + static_cast<double>(p.reaped_ticks) * tick_us();

@@ -37,6 +37,9 @@ struct tree_usage {
 };
 tree_usage read_tree_usage(pid_t root);
 
+// process_cpu_us: CPU time of a process with all its threads; nothing if there is none.
+std::optional<double> process_cpu_us(pid_t pid);
+
 // cgroup: a control group (version 2) of our own.
 class cgroup {
  public:
@@ -59,9 +62,9 @@ class cgroup {
   std::string procs_path_;
 };
 
-// cpu_meter: CPU time of a server. From its control group if there is
-// one; else the sum over its processes, of which the time between the last look at a process that
-// ends and its end is lost unless its parent waits for it.
+// cpu_meter: CPU time of a server. From its control group if there is one; else the sum over its
+// processes, of which the time between the last look at a process that ends and its end is lost
+// unless its parent waits for it.
 class cpu_meter {
  public:
   cpu_meter(pid_t root, const cgroup* group) : root_(root), group_(group) {}

@@ -22,15 +22,19 @@ struct coloured {
   std::string_view colour;
 };
 constexpr std::array known = {
-    coloured{"process", "#c0392b"},        coloured{"cluster", "#e67e22"},
-    coloured{"prefork", "#b7950b"},        coloured{"thread", "#8e44ad"},
-    coloured{"pool", "#d36fb0"},           coloured{"poll", "#7f8c8d"},
-    coloured{"epoll", "#2c3e50"},          coloured{"epoll-per-core", "#1abc9c"},
-    coloured{"goroutine", "#1f6fd6"},      coloured{"go", "#27ae60"},
-    coloured{"paper: C, fork", "#c0392b"}, coloured{"paper: Go", "#27ae60"},
+    coloured{"process", "#c0392b"},   coloured{"cluster", "#e67e22"},
+    coloured{"prefork", "#b7950b"},   coloured{"thread", "#8e44ad"},
+    coloured{"pool", "#d36fb0"},      coloured{"poll", "#7f8c8d"},
+    coloured{"epoll", "#2c3e50"},     coloured{"epoll-per-core", "#1abc9c"},
+    coloured{"callback", "#16a085"},  coloured{"asio-coroutine", "#a04000"},
+    coloured{"io_uring", "#5d6d7e"},  coloured{"goroutine", "#1f6fd6"},
+    coloured{"go", "#27ae60"},        coloured{"paper: C, fork", "#c0392b"},
+    coloured{"paper: Go", "#27ae60"},
 };
 
+// colour_of: what stands after a comma tells how something was measured, not what.
 std::string_view colour_of(std::string_view name) {
+  name = name.substr(0, name.find(", by"));
   const auto* found =
       std::find_if(known.begin(), known.end(), [&](const coloured& c) { return c.name == name; });
   return found == known.end() ? "#555555" : found->colour;
@@ -141,9 +145,9 @@ std::string svg_plot(std::string_view title, std::string_view x_label, std::stri
                        colour, dash);
     for (const auto& [x, y] : line.points)
       out += fmt::format(
-          "<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}'><title>{}: {:.0f}, {:.4g}</title>"
-          "</circle>\n",
-          s.x(x), s.y(y), line.dashed ? "#fff" : colour, escape_html(line.name), x, y);
+          "<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}' stroke='{}'><title>{}: {:.0f}, {:.4g}"
+          "</title></circle>\n",
+          s.x(x), s.y(y), line.dashed ? "#fff" : colour, colour, escape_html(line.name), x, y);
     out += fmt::format(
         "<line x1='{0:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{2:.1f}' stroke='{3}' "
         "stroke-width='2'{4}/><text x='{5:.1f}' y='{6:.1f}'>{7}</text>\n",

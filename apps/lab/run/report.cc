@@ -2,100 +2,55 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <functional>
-#include <map>
+#include <filesystem>
 #include <set>
+#include <utility>
 
 #include "measure/statistics.h"
+#include "run/child.h"
+#include "run/figures.h"
 #include "run/plot.h"
 
 namespace lab {
 
 namespace {
 
-struct published_point {
-  unsigned connections;
-  double c_mean;
-  double c_variation;
-  double go_mean;
-  double go_variation;
-};
-// The paper's figures 3a and 3b. FreeBSD 13.0, one virtual CPU, gcc 10.4, Go 1.18.2.
-constexpr std::array published = {
-    published_point{1, 0.34, 0.159, 1.94, 0.169},    published_point{2, 0.45, 0.221, 2.61, 0.205},
-    published_point{4, 0.79, 0.228, 4.35, 0.172},    published_point{8, 1.37, 0.137, 6.15, 0.276},
-    published_point{16, 2.17, 0.147, 11.71, 0.229},  published_point{32, 8.02, 0.348, 22.71, 0.322},
-    published_point{64, 14.70, 0.272, 36.08, 0.243},
-};
-
-using value_of = std::function<double(const point&)>;
-
-// lines_of: for each paradigm, in the order of its first point, the median over repeats.
-std::vector<series> lines_of(const results& r, std::string_view workload, std::string_view variant,
-                             const value_of& value) {
-  std::vector<std::string> order;
-  std::map<std::string, std::map<unsigned, std::vector<double>>> values;
-  for (const auto& p : r.points) {
-    if (p.workload != workload || p.variant != variant) continue;
-    if (!values.contains(p.paradigm)) order.push_back(p.paradigm);
-    values[p.paradigm][p.connections].push_back(value(p));
+// sections: what each workload and variant has to show.
+std::string sections(const results& r) {
+  std::string out;
+  for (const auto& workload : workload_names()) {
+    for (const char* variant : {"fair", "as-published"}) {
+      const auto all = figures(r, workload, variant);
+      if (all.empty()) continue;
+      out +=
+          fmt::format("<h2>{}, {}</h2>\n", workload, variant) + ratio_table(r, workload, variant);
+      for (const auto& f : all) out += f.svg;
+    }
   }
-  std::vector<series> lines;
-  for (const auto& name : order) {
-    series line{name, false, {}};
-    for (const auto& [n, all] : values[name])
-      line.points.emplace_back(static_cast<double>(n), median(all));
-    lines.push_back(std::move(line));
-  }
-  return lines;
+  return out;
 }
 
-void add_published(std::vector<series>& lines, double published_point::* c,
-                   double published_point::* go) {
-  series of_c{"paper: C, fork", true, {}};
-  series of_go{"paper: Go", true, {}};
-  for (const auto& p : published) {
-    of_c.points.emplace_back(p.connections, p.*c);
-    of_go.points.emplace_back(p.connections, p.*go);
-  }
-  lines.push_back(std::move(of_c));
-  lines.push_back(std::move(of_go));
-}
-
-std::string figures(const results& r, std::string_view variant) {
-  const auto percent = [](const point& p) { return p.mean_percent; };
-  const auto variation = [](const point& p) { return p.variation; };
-  const auto cost = [](const point& p) { return p.us_per_mb; };
-  auto a = lines_of(r, "paper", variant, percent);
-  if (a.empty()) return {};
-  auto b = lines_of(r, "paper", variant, variation);
-  add_published(a, &published_point::c_mean, &published_point::go_mean);
-  add_published(b, &published_point::c_variation, &published_point::go_variation);
-  const std::string label = fmt::format("concurrent connections, 1 Mbit/s each ({})", variant);
-  return fmt::format("<h2>The paper's workload, {}</h2>\n", variant) +
-         svg_plot("3a: mean CPU", label, "% of one CPU", a) +
-         svg_plot("3b: coefficient of variation of CPU", label, "deviation / mean", b) +
-         svg_plot("CPU for a megabyte", label, "microseconds / MB",
-                  lines_of(r, "paper", variant, cost));
+std::string seen_by_top(const point& p) {
+  return p.top18_percent > 0 ? fmt::format("{:.2f}", p.top18_percent) : std::string();
 }
 
 std::string row(const point& p) {
   return fmt::format(
-      "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td><td>{:.2f}</"
-      "td>"
-      "<td>{:.3f}</td><td>{:.0f}</td><td>{:.1f}</td><td>{}</td><td>{}</td><td>{:.0f}</td>"
+      "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td>"
+      "<td>{:.2f}</td><td>{}</td><td>{:.3f}</td><td>{:.0f}</td><td>{:.1f}</td><td>{}</td><td>{}</"
+      "td><td>{:.0f}</td>"
       "<td>{:.0f}</td><td>{:.0f}</td><td>{:.0f}</td><td>{}</td></tr>\n",
       p.workload, p.variant, escape_html(p.paradigm), p.connections, p.mean_percent, p.user_percent,
-      p.system_percent, p.variation, p.us_per_mb, p.memory_kib / 1024, p.processes, p.threads,
-      p.switches_per_s, p.load.latency.p50_us, p.load.latency.p99_us, p.load.latency.p999_us,
-      escape_html(p.load.limit));
+      p.system_percent, seen_by_top(p), p.variation, p.us_per_mb, p.memory_kib / 1024, p.processes,
+      p.threads, p.switches_per_s, p.load.latency.p50_us, p.load.latency.p99_us,
+      p.load.latency.p999_us, escape_html(p.load.limit));
 }
 
 std::string table(const results& r) {
   std::string out =
       "<table><tr><th>workload</th><th>variant</th><th>paradigm</th><th>connections</th>"
-      "<th>CPU&nbsp;%</th><th>user&nbsp;%</th><th>system&nbsp;%</th><th>variation</th>"
+      "<th>CPU&nbsp;%</th><th>user&nbsp;%</th><th>system&nbsp;%</th><th>top's 18 rows</th>"
+      "<th>variation</th>"
       "<th>&micro;s/MB</th><th>memory MiB</th><th>processes</th><th>threads</th>"
       "<th>switches/s</th><th>p50 &micro;s</th><th>p99 &micro;s</th><th>p99.9 &micro;s</th>"
       "<th>limit</th></tr>\n";
@@ -139,24 +94,6 @@ std::string about(const results& r) {
   return out;
 }
 
-double cpu_of(const sample& s) { return s.user_percent + s.system_percent; }
-
-// cpu_values: by point without its repeat: means of repeats if there are three, else all samples.
-std::map<std::string, std::vector<double>> cpu_values(const results& r) {
-  constexpr std::size_t enough = 3;
-  std::map<std::string, std::vector<double>> means;
-  std::map<std::string, std::vector<double>> samples;
-  for (const auto& p : r.points) {
-    const std::string key = p.key().substr(0, p.key().rfind('/'));
-    means[key].push_back(p.mean_percent);
-    for (const auto& s : p.samples) samples[key].push_back(cpu_of(s));
-  }
-  for (auto& [key, values] : means) {
-    if (values.size() < enough) values = samples[key];
-  }
-  return means;
-}
-
 }  // namespace
 
 std::string report_html(const results& r) {
@@ -165,12 +102,28 @@ std::string report_html(const results& r) {
          "table{border-collapse:collapse;font-size:12px}td,th{padding:2px 6px;text-align:right;"
          "border-bottom:1px solid #ddd}th{vertical-align:bottom}svg{display:block;margin:12px 0}"
          "</style></head>\n<body>\n<h1>Concurrency paradigms, measured</h1>\n" +
-         about(r) + figures(r, "fair") + figures(r, "as-published") + "<h2>All points</h2>\n" +
-         table(r) +
-         "<p>Dashed lines are the paper's own points, from another machine and system. Its C "
-         "values "
-         "at 32 and 64 connections are of the whole system, the others of the server alone.</p>\n"
-         "</body></html>\n";
+         about(r) + sections(r) + "<h2>All points</h2>\n" + table(r) +
+         "<p>Dashed lines named paper are its own points, from another machine and system. Its C "
+         "values at 32 and 64 connections are of the whole system, the others of the server "
+         "alone.</p>\n</body></html>\n";
+}
+
+void write_report(const results& r, const std::string& directory) {
+  replace_file(directory + "/report.html", report_html(r));
+  const std::string folder = directory + "/figures";
+  std::filesystem::create_directories(folder);
+  for (const auto& workload : workload_names()) {
+    for (const char* variant : {"fair", "as-published"}) {
+      for (const auto& f : figures(r, workload, variant)) {
+        const std::string path = folder + "/" + f.name;
+        replace_file(path + ".svg", f.svg);
+        // A PNG beside it where there is a program that makes one.
+        child convert({.command = {"rsvg-convert", "-o", path + ".png", path + ".svg"}});
+        static_cast<void>(
+            convert.line(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+      }
+    }
+  }
 }
 
 std::string compare_text(const results& a, const results& b) {

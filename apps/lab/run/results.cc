@@ -17,11 +17,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(load_result, connected, failed, 
                                                 blocked_seconds, late_p99_us, limit, connect,
                                                 latency)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(sample, at_s, user_percent, system_percent,
-                                                machine_percent)
+                                                machine_percent, top18_percent)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(point, workload, variant, paradigm, connections,
                                                 repeat, mean_percent, variation, user_percent,
-                                                system_percent, us_per_mb, memory_kib, processes,
-                                                threads, switches_per_s, busy_others, load, samples)
+                                                system_percent, top18_percent, top18_variation,
+                                                us_per_mb, memory_kib, processes, threads,
+                                                switches_per_s, busy_others, load, samples)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(machine_record, cpu, cpus, kernel, compiler,
                                                 mitigations, governor, memory_mib, when,
                                                 server_cpus, load_cpus, sampler, idle_percent)
@@ -32,19 +33,21 @@ namespace {
 std::string points_csv(const results& r) {
   std::string out =
       "workload,variant,paradigm,connections,repeat,mean_percent,variation,user_percent,"
-      "system_percent,us_per_mb,memory_kib,processes,threads,switches_per_s,connected,failed,"
+      "system_percent,top18_percent,top18_variation,us_per_mb,memory_kib,processes,threads,"
+      "switches_per_s,connected,failed,"
       "messages_due,messages_sent,bytes_sent,bytes_received,wrong_bytes,limit,latency_p50_us,"
       "latency_p99_us,latency_p999_us,latency_max_us\n";
   for (const auto& p : r.points) {
     out += fmt::format(
-        "{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.3f},{},{},{},{:.1f},{},{},{},{},{},{},{},{},"
+        "{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.3f},{},{},{},{:.1f},{},{},{},{"
+        "},{},{},{},{},"
         "{:.1f},{:.1f},{:.1f},{:.1f}\n",
         p.workload, p.variant, p.paradigm, p.connections, p.repeat, p.mean_percent, p.variation,
-        p.user_percent, p.system_percent, p.us_per_mb, p.memory_kib, p.processes, p.threads,
-        p.switches_per_s, p.load.connected, p.load.failed, p.load.messages_due,
-        p.load.messages_sent, p.load.bytes_sent, p.load.bytes_received, p.load.wrong_bytes,
-        p.load.limit, p.load.latency.p50_us, p.load.latency.p99_us, p.load.latency.p999_us,
-        p.load.latency.max_us);
+        p.user_percent, p.system_percent, p.top18_percent, p.top18_variation, p.us_per_mb,
+        p.memory_kib, p.processes, p.threads, p.switches_per_s, p.load.connected, p.load.failed,
+        p.load.messages_due, p.load.messages_sent, p.load.bytes_sent, p.load.bytes_received,
+        p.load.wrong_bytes, p.load.limit, p.load.latency.p50_us, p.load.latency.p99_us,
+        p.load.latency.p999_us, p.load.latency.max_us);
   }
   return out;
 }
@@ -52,17 +55,19 @@ std::string points_csv(const results& r) {
 std::string samples_csv(const results& r) {
   std::string out =
       "workload,variant,paradigm,connections,repeat,at_s,user_percent,system_percent,"
-      "machine_percent\n";
+      "machine_percent,top18_percent\n";
   for (const auto& p : r.points) {
     for (const auto& s : p.samples)
-      out += fmt::format("{},{},{},{},{},{:.3f},{:.4f},{:.4f},{:.3f}\n", p.workload, p.variant,
-                         p.paradigm, p.connections, p.repeat, s.at_s, s.user_percent,
-                         s.system_percent, s.machine_percent);
+      out += fmt::format("{},{},{},{},{},{:.3f},{:.4f},{:.4f},{:.3f},{:.4f}\n", p.workload,
+                         p.variant, p.paradigm, p.connections, p.repeat, s.at_s, s.user_percent,
+                         s.system_percent, s.machine_percent, s.top18_percent);
   }
   return out;
 }
 
 }  // namespace
+
+std::vector<std::string> workload_names() { return {"paper", "echo", "idle"}; }
 
 results load_results(const std::string& path) {
   std::ifstream file(path);

@@ -42,6 +42,7 @@ struct sample {
   double user_percent = 0;
   double system_percent = 0;
   double machine_percent = 0;
+  double top18_percent = 0;  // --sampler top18: what 18 rows of top would have shown
 };
 
 // point: one paradigm at one number of connections, once.
@@ -55,6 +56,8 @@ struct point {
   double variation = 0;  // coefficient of variation of the samples
   double user_percent = 0;
   double system_percent = 0;
+  double top18_percent = 0;  // --sampler top18: mean and variation of what it showed above 0
+  double top18_variation = 0;
   double us_per_mb = 0;  // CPU for a megabyte received; 0 where none was sent
   double memory_kib = 0;
   unsigned processes = 0;
@@ -84,6 +87,9 @@ struct machine_record {
   std::string sampler;      // "cgroup" or "proc"
   double idle_percent = 0;  // CPU used by everything while nothing was measured
 };
+
+// workload_names: those there are, in the order of a report.
+std::vector<std::string> workload_names();
 
 struct results {
   int format = 1;

@@ -16,6 +16,7 @@
 #include "measure/machine.h"
 #include "measure/process_tree.h"
 #include "measure/statistics.h"
+#include "measure/top_rows.h"
 #include "run/child.h"
 #include "run/report.h"
 #include "run/results.h"
@@ -157,6 +158,16 @@ class meter_over_time {
   reading last_;
 };
 
+// summarize_top18: as the paper did it: samples in which nothing was seen are left out.
+void summarize_top18(point& p) {
+  std::vector<double> seen;
+  for (const auto& s : p.samples) {
+    if (s.top18_percent > 0) seen.push_back(s.top18_percent);
+  }
+  p.top18_percent = mean(seen);
+  p.top18_variation = coefficient_of_variation(seen);
+}
+
 void summarize(point& p) {
   std::vector<double> whole;
   std::vector<double> user;
@@ -170,6 +181,7 @@ void summarize(point& p) {
   p.variation = coefficient_of_variation(whole);
   p.user_percent = mean(user);
   p.system_percent = mean(system);
+  summarize_top18(p);
   const double mb_per_s =
       p.load.seconds > 0 ? static_cast<double>(p.load.bytes_sent) / 1e6 / p.load.seconds : 0;
   if (mb_per_s > 0) p.us_per_mb = p.mean_percent / 100 * 1e6 / mb_per_s;
@@ -242,6 +254,8 @@ class runner {
     const auto count = std::max(1, static_cast<int>(options_.seconds / 0.5));
     const auto first = read_tree_usage(server.pid());
     meter_over_time over_time(meter);
+    std::optional<top_rows> top;
+    if (options_.sampler == "top18") top.emplace(server.pid());
     const auto start = clock_type::now();
     for (int i = 1; i <= count; ++i) {
       const auto until = start + i * sample_interval;
@@ -249,6 +263,7 @@ class runner {
       if (interrupted()) return false;
       if (load.over()) throw std::runtime_error("the load generator ended too early");
       p.samples.push_back(over_time.take());
+      if (top) p.samples.back().top18_percent = top->take();
     }
     const auto last = read_tree_usage(server.pid());
     const double took = seconds_type(clock_type::now() - start).count();
@@ -302,6 +317,12 @@ results begin(const run_options& o, bool groups) {
   const auto asked_for_go = std::find(o.paradigms.begin(), o.paradigms.end(), "go");
   if (asked_for_go != o.paradigms.end() && go_server(o.program).empty())
     r.missing["go"] = "weft-lab-go was not built: there was no Go compiler";
+  for (const auto& p : paradigms()) {
+    const bool asked =
+        std::find(o.paradigms.begin(), o.paradigms.end(), p.name) != o.paradigms.end();
+    const std::string why = asked && p.missing != nullptr ? p.missing() : std::string();
+    if (!why.empty()) r.missing[std::string(p.name)] = why;
+  }
   return r;
 }
 
@@ -360,7 +381,7 @@ int run(const run_options& options) {
       fmt::print(stderr, "\n{}: {}\n", todo[i].key(), e.what());
     }
   }
-  replace_file(options.directory + "/report.html", report_html(r));
+  write_report(r, options.directory);
   if (interrupted()) {
     fmt::print(stderr, "\ninterrupted; the same command goes on with what is left\n");
     return 130;

@@ -22,7 +22,9 @@ struct run_options {
   unsigned repeats = 1;
   std::string server_cpus;  // "0,2-3"; empty: all
   std::string load_cpus;
-  std::string sampler = "auto";  // cgroup, proc, or auto: the first that works
+  // sampler: cgroup, proc, or auto: the first that works; top18: auto, and beside it what the first
+  // 18 rows of top would have shown.
+  std::string sampler = "auto";
 };
 
 // all_paradigms: those compiled in, and "go".

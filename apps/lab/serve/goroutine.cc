@@ -32,7 +32,8 @@ void serve_one(weft::net::conn client, const serve_options& options) {
 int accept_all(const serve_options& options) {
   const bool v6 = options.host.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + options.host + "]" : options.host;
-  auto listener = weft::net::listen("tcp", host + ":" + std::to_string(options.port));
+  auto listener =
+      weft::net::listen(family_name(options.network), host + ":" + std::to_string(options.port));
   if (!listener) {
     std::fprintf(stderr, "lab: %s\n", listener.error().message().c_str());
     return 1;

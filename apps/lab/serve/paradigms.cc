@@ -18,6 +18,11 @@ constexpr std::array table = {
     paradigm{"epoll", "one loop over epoll", serve_epoll},
     paradigm{"epoll-per-core", "a loop over epoll per CPU, each with its own listener",
              serve_epoll_per_core},
+    paradigm{"callback", "callbacks on one loop (Asio)", serve_callback},
+    paradigm{"asio-coroutine", "a stackless coroutine per client on one loop (Asio)",
+             serve_asio_coroutine},
+    paradigm{"io_uring", "one loop over a ring of requests to the kernel", serve_io_uring,
+             io_uring_missing},
     paradigm{"goroutine", "a goroutine per client (weft)", serve_goroutine},
 };
 
@@ -31,13 +36,5 @@ const paradigm* find_paradigm(std::string_view name) {
   }
   return nullptr;
 }
-
-std::optional<variant> parse_variant(std::string_view name) {
-  if (name == "fair") return variant::fair;
-  if (name == "as-published") return variant::as_published;
-  return std::nullopt;
-}
-
-std::string_view variant_name(variant v) { return v == variant::fair ? "fair" : "as-published"; }
 
 }  // namespace lab

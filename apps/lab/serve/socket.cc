@@ -12,9 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <vector>
-
-#include "serve/output.h"
 
 namespace lab {
 
@@ -36,7 +33,9 @@ void die(const char* what) {
 
 int listen_on(const serve_options& options, bool reuse_port) {
   addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
+  hints.ai_family = options.network == family::v4   ? AF_INET
+                    : options.network == family::v6 ? AF_INET6
+                                                    : AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
@@ -49,8 +48,9 @@ int listen_on(const serve_options& options, bool reuse_port) {
   if (fd < 0) die("socket");
   set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (reuse_port) set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-  // Said, not assumed: systems differ in whether [::] takes IPv4 too.
-  if (found->ai_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  // Systems differ in what [::] takes if nothing is said.
+  if (found->ai_family == AF_INET6)
+    set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.network == family::v6 ? 1 : 0);
   if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0) die("bind");
   if (::listen(fd, backlog) != 0) die("listen");
   ::freeaddrinfo(found);
@@ -103,22 +103,5 @@ bool write_all(int fd, std::span<const char> bytes) {
 }
 
 void close_fd(int fd) { ::close(fd); }
-
-void serve_client(int fd, const serve_options& options) {
-  output out(options.how, published_form::c);
-  std::vector<char> buffer(out.buffer_size());
-  for (;;) {
-    const auto n = ::read(fd, buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    const std::span<const char> bytes(buffer.data(), static_cast<std::size_t>(n));
-    if (!options.echo) {
-      out.print(bytes);
-    } else if (!write_all(fd, bytes)) {
-      break;
-    }
-  }
-  close_fd(fd);
-}
 
 }  // namespace lab
