@@ -1,9 +1,10 @@
 #pragma once
 
 // chat_file: the one file that everything said is in. What the paper asks of it (section IV.A):
-//   1. Lines of several writers do not overwrite each other: it is opened with O_APPEND, and a write
-//      is made under an exclusive lock.
-//   2. Nobody reads while somebody writes, so nobody reads half a line: reading takes a shared lock.
+//   1. Lines of several writers do not overwrite each other: it is opened with O_APPEND, and a
+//      write is made under an exclusive lock.
+//   2. Nobody reads while somebody writes, so nobody reads half a line: reading takes a shared
+//      lock.
 //   3. Nobody writes while somebody reads.
 //   4. Any number may read at once.
 // flock(2) locks belong to an open file description, and so does the position of read(2). Both are

@@ -1,8 +1,8 @@
 // cluster: the processes of the paper's chat, its figure 2.
 //
 //   listener  accepts, and forks a Child RECV for each member
-//   RECV      reads the key, forks the member's Child SEND, then appends to the file what the member
-//             says and tells all others: SIGUSR1 to the whole process group
+//   RECV      reads the key, forks the member's Child SEND, then appends to the file what the
+//             member says and tells all others: SIGUSR1 to the whole process group
 //   SEND      sends the member what is new in the file, then sleeps until SIGUSR1
 //
 // No wake-up is lost. RECV signals while it holds the file's exclusive lock. SEND has SIGUSR1
@@ -46,8 +46,8 @@ extern "C" void on_signal(int) {}  // only to end a wait
 
 volatile sig_atomic_t own_send = 0;  // in a RECV: its SEND, once there is one
 
-// end_recv: RECV ends, and its SEND before it. Also as a signal handler: a write to the chat file that
-// is under way is made whole first.
+// end_recv: RECV ends, and its SEND before it. Also as a signal handler: a write to the chat file
+// that is under way is made whole first.
 extern "C" void end_recv(int) {
   if (own_send != 0) {
     ::kill(own_send, SIGTERM);
@@ -197,8 +197,8 @@ class gatekeeper {
   void accept() {
     const int client = ::accept(listener_, nullptr, nullptr);
     if (client < 0) {
-      // What befalls one connection, or is over already, is nobody's failure. Without descriptors or
-      // memory it waits a little: members leave.
+      // What befalls one connection, or is over already, is nobody's failure. Without descriptors
+      // or memory it waits a little: members leave.
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log("accept", true);
         rests_ = true;

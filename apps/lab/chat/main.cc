@@ -1,4 +1,5 @@
-// weft-chat: the paper's chat: a process cluster per member. It uses POSIX, libc and libstdc++ alone.
+// weft-chat: the paper's chat: a process cluster per member. It uses POSIX, libc and libstdc++
+// alone.
 
 #include <grp.h>
 #include <pwd.h>

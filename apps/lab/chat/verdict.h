@@ -39,7 +39,8 @@ struct verdict {
 verdict judge_deliveries(const std::vector<std::uint32_t>& sent,
                          const std::vector<std::vector<delivery>>& received);
 
-// gap_watch: notices while it happens that one receiver does not get each sender's numbers in a row.
+// gap_watch: notices while it happens that one receiver does not get each sender's numbers in a
+// row.
 class gap_watch {
  public:
   explicit gap_watch(std::size_t senders) : next_(senders) {}

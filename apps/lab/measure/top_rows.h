@@ -1,7 +1,7 @@
 #pragma once
 
-// top_rows: what a script sees that adds up the rows of `top -b`, as the paper's did: top prints the
-// busiest processes of the machine, and no more of them than it has rows.
+// top_rows: what a script sees that adds up the rows of `top -b`, as the paper's did: top prints
+// the busiest processes of the machine, and no more of them than it has rows.
 
 #include <sys/types.h>
 

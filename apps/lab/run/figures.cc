@@ -99,7 +99,7 @@ void add_top18(std::vector<figure>& all, const selection& of) {
   });
   if (!measured) return;
   auto lines = lines_of(of, [](const point& p) { return p.mean_percent; });
-  auto seen = lines_of(of, [](const point& p) { return p.top18_percent; }, ", by top's 18 rows");
+  auto seen = lines_of(of, [](const point& p) { return p.top18_percent; }, ", by top");
   lines.insert(lines.end(), seen.begin(), seen.end());
   all.push_back({"top18", svg_plot("Mean CPU, and what 18 rows of top show of it", axis_of(of),
                                    "% of one CPU", lines)});

@@ -10,8 +10,8 @@ namespace lab {
 // beside ours, tables, the machine.
 std::string report_html(const results& r);
 
-// write_report: report.html and figures/*.svg in `directory`, and figures/*.png where rsvg-convert is
-// installed.
+// write_report: report.html and figures/*.svg in `directory`, and figures/*.png where rsvg-convert
+// is installed.
 void write_report(const results& r, const std::string& directory);
 
 // compare_text: b against a, point by point: ratios of mean CPU with 95% confidence.

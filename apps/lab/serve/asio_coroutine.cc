@@ -1,5 +1,5 @@
-// asio-coroutine: one loop, and a C++20 coroutine per client (Asio, without Boost). Plain code again,
-// of functions that must say co_await wherever they may wait, and whose callers must too.
+// asio-coroutine: one loop, and a C++20 coroutine per client (Asio, without Boost). Plain code
+// again, of functions that must say co_await wherever they may wait, and whose callers must too.
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>

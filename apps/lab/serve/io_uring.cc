@@ -1,6 +1,6 @@
-// io_uring: one loop over a ring: it tells the kernel what to do and is told when that is done, with
-// one system call for all that happened meanwhile. Linux. What is printed is written directly, as by
-// all others.
+// io_uring: one loop over a ring: it tells the kernel what to do and is told when that is done,
+// with one system call for all that happened meanwhile. Linux. What is printed is written directly,
+// as by all others.
 
 #include <liburing.h>
 #include <netinet/in.h>

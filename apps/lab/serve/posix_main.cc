@@ -1,5 +1,5 @@
-// weft-lab-posix: the paradigms that need POSIX and nothing else, with the options of weft-lab serve:
-// what is built on systems and CPUs where the rest of the lab may not be.
+// weft-lab-posix: the paradigms that need POSIX and nothing else, with the options of weft-lab
+// serve: what is built on systems and CPUs where the rest of the lab may not be.
 
 #include <array>
 #include <charconv>
