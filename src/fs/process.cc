@@ -117,7 +117,7 @@ class child_state {
   // settled: the result of a child that has ended, which it reaps; nothing while it runs.
   std::optional<result<exit_status>> settled(int flags) {
     const std::lock_guard hold(lock_);
-    if (status_) return *status_;
+    if (status_) return status_;
     const auto now = ended(pid_, flags);
     if (!now) {
       status_ = std::unexpected(error::from_errno(now.error(), "wait", what_.args[0]));

@@ -17,7 +17,7 @@ std::int64_t ns_for(double tokens, double per_second) noexcept {
   if (tokens <= 0) return 0;
   const double ns = std::ceil(tokens / per_second * ns_per_second);
   // What is too long to count, or never comes, is beyond all deadlines.
-  return ns < static_cast<double>(limit::never / 2) ? static_cast<std::int64_t>(ns) : limit::never;
+  return ns < static_cast<double>(limit::never) / 2 ? static_cast<std::int64_t>(ns) : limit::never;
 }
 
 std::int64_t later(std::int64_t at_ns, std::int64_t by_ns) noexcept {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -331,7 +332,7 @@ void show_progress(const planned& p, std::size_t at, std::size_t all, double lef
   constexpr std::size_t bar_width = 24;
   const std::size_t filled = at * bar_width / all;
   const std::string bar = std::string(filled, '#') + std::string(bar_width - filled, '.');
-  const auto left = static_cast<long>(left_s + 0.5);
+  const long left = std::lround(left_s);
   fmt::print(stderr, "{}[{}] {}/{}  {:02}:{:02} left  {} {} {} x{}{}", terminal ? "\r\033[K" : "",
              bar, at + 1, all, left / 60, left % 60, p.workload, p.variant, p.paradigm,
              p.connections, terminal ? "" : "\n");
