@@ -14,11 +14,14 @@
 #include <weft/context.h>
 #include <weft/error.h>
 #include <weft/limit.h>
+#include <weft/mutex.h>
 #include <weft/scope.h>
 #include <weft/semaphore.h>
 
 #include <cstddef>
+#include <expected>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -79,12 +82,17 @@ class error_group {
   }
 
   // wait: until all have ended; then the context is cancelled, and the first failure reported: an
-  // error is returned, an exception rethrown. An error of "scope join" means that `l` ended the
-  // wait before.
+  // error is returned, by every later wait as well; an exception is rethrown, once. An error of
+  // "scope join" means that `l` ended the wait before.
   result<void> wait(const limit& l = {}) {
     if (auto ended = scope_.wait(l); !ended) return ended;
     own_.cancel();
-    return scope_.join();
+    const std::lock_guard hold(lock_);
+    if (!failed_) {
+      if (const auto joined = scope_.join(); !joined) failed_ = joined.error();
+    }
+    if (failed_) return std::unexpected(*failed_);
+    return {};
   }
 
   // context: done at the first failure (its cause() is then the error), when wait() has returned,
@@ -133,7 +141,9 @@ class error_group {
   cancellable own_;
   std::ptrdiff_t limit_ = -1;
   std::optional<semaphore> slots_;
-  weft::scope scope_;  // last: it waits for those who use the others
+  mutex lock_;
+  std::optional<error> failed_;  // guarded by lock_: what wait() has reported
+  weft::scope scope_;            // last: it waits for those who use the others
 };
 
 }  // namespace weft

@@ -55,6 +55,16 @@ TEST(error_group, the_first_error_cancels_the_others_and_is_what_wait_returns) {
   });
 }
 
+TEST(error_group, every_wait_returns_the_first_error) {
+  in_weft([] {
+    error_group all;
+    all.go([]() -> result<void> { return std::unexpected(first); }).value();
+    EXPECT_EQ(all.wait().error(), first);
+    all.go([]() -> result<void> { return std::unexpected(error(errc::eof)); }).value();
+    EXPECT_EQ(all.wait().error(), first);
+  });
+}
+
 TEST(error_group, an_exception_is_rethrown_by_wait) {
   in_weft([] {
     error_group all;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/channel.h>
+#include <weft/context.h>
 #include <weft/net.h>
 #include <weft/time.h>
 #include <weft/wait_group.h>
@@ -416,6 +417,39 @@ SCENARIO(net_dial_refused, "net.Dial") {
 
 SCENARIO(net_unix_dial_without_a_file, "net.Dial") {
   say{opened(net::dial("unix", "/tmp/weft-conformance-nobody"))};
+}
+
+// deaf: somewhere to dial and wait: one connection fills its queue.
+struct deaf {
+  net::listener l = net::listen("tcp", "127.0.0.1:0", {.backlog = 0}).value();
+  std::string where = l.local_address().to_string();
+  net::conn queued = net::dial("tcp", where).value();
+};
+
+SCENARIO(net_dial_timeout, "net.DialTimeout") {
+  const deaf d;
+  say{opened(net::dial("tcp", d.where, 2ms))};
+}
+
+SCENARIO(net_dial_is_cancelled_while_it_waits, "net.Dialer, DialContext") {
+  const deaf d;
+  const auto [ctx, cancel] = with_cancel(context::background());
+  const task dialler([&] { say{opened(net::dial("tcp", d.where, ctx))}; });
+  say{dialler.blocks()};
+  cancel();
+  say{dialler.join()};
+}
+
+SCENARIO(net_dial_deadline_in_the_past, "net.Dialer, Deadline") {
+  const deaf d;
+  say{opened(net::dial("tcp", d.where, past))};
+}
+
+SCENARIO(net_dial_is_cancelled_before, "net.Dialer, DialContext") {
+  const deaf d;
+  const auto [ctx, cancel] = with_cancel(context::background());
+  cancel();
+  say{opened(net::dial("tcp", d.where, ctx))};
 }
 
 SCENARIO(net_dial_address_without_port, "net.Dial; net.SplitHostPort") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -434,6 +435,55 @@ var _ = scenario("net_dial_refused", func() {
 
 var _ = scenario("net_unix_dial_without_a_file", func() {
 	say(opened("unix", "/tmp/weft-conformance-nobody"))
+})
+
+// deaf: somewhere to dial and wait: one connection fills its queue.
+func deaf() (where string, end func()) {
+	fd := must(syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0))
+	syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	syscall.Listen(fd, 0)
+	bound := must(syscall.Getsockname(fd)).(*syscall.SockaddrInet4)
+	where = fmt.Sprintf("127.0.0.1:%d", bound.Port)
+	queued := must(net.Dial("tcp", where))
+	return where, func() {
+		queued.Close()
+		syscall.Close(fd)
+	}
+}
+
+func dialled(d net.Dialer, ctx context.Context, where string) string {
+	_, err := d.DialContext(ctx, "tcp", where)
+	return operation("opened", err)
+}
+
+var _ = scenario("net_dial_timeout", func() {
+	where, end := deaf()
+	defer end()
+	say(dialled(net.Dialer{Timeout: 2 * time.Millisecond}, background, where))
+})
+
+var _ = scenario("net_dial_is_cancelled_while_it_waits", func() {
+	where, end := deaf()
+	defer end()
+	ctx, cancel := context.WithCancel(background)
+	dialler := start(func() { say(dialled(net.Dialer{}, ctx, where)) })
+	say(dialler.blocks())
+	cancel()
+	say(dialler.join())
+})
+
+var _ = scenario("net_dial_deadline_in_the_past", func() {
+	where, end := deaf()
+	defer end()
+	say(dialled(net.Dialer{Deadline: past}, background, where))
+})
+
+var _ = scenario("net_dial_is_cancelled_before", func() {
+	where, end := deaf()
+	defer end()
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	say(dialled(net.Dialer{}, ctx, where))
 })
 
 var _ = scenario("net_dial_address_without_port", func() { say(opened("tcp", "127.0.0.1")) })
