@@ -6,16 +6,26 @@
 // WEFT_STORM=count[,seed] sets how many waits there are, and repeats a run's choices.
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <weft/barrier.h>
 #include <weft/channel.h>
+#include <weft/cond.h>
 #include <weft/context.h>
+#include <weft/error_group.h>
+#include <weft/file.h>
 #include <weft/go.h>
+#include <weft/latch.h>
 #include <weft/mutex.h>
 #include <weft/net.h>
 #include <weft/once.h>
+#include <weft/process.h>
 #include <weft/runtime.h>
+#include <weft/rwmutex.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/semaphore.h>
+#include <weft/singleflight.h>
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
@@ -26,9 +36,11 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sync/sync_test.h"
@@ -70,16 +82,32 @@ struct world {
   channel<int> buffered{4};
   channel<std::unique_ptr<int>> owning{1};
   mutex lock;
+  rwmutex shared_lock;
+  mutex news_lock;
+  cond news;
+  semaphore seats{3};
+  latch shut{1};
   wait_group group;
   once never_done;
+  singleflight<int, int> flights;
   channel<int> leave{0};
   cancellable never = with_cancel(context::background());
   net::listener listener = net::listen("unix", "@weft-storm-" + std::to_string(::getpid())).value();
   net::conn silent = net::dial("unix", listener.local_address().to_string()).value();
   net::conn deaf = listener.accept().value();  // the other end of `silent`: nobody reads from it
+  net::packet_conn mute = net::listen_packet("udp", "127.0.0.1:0").value();  // nobody sends to it
+  // One connection fills its queue: who dials it as well waits.
+  net::listener full = net::listen("tcp", "127.0.0.1:0", {.backlog = 0}).value();
+  std::string full_at = full.local_address().to_string();
+  net::conn filling = net::dial("tcp", full_at).value();
+  std::pair<net::pipe_conn, net::pipe_conn> ends = net::pipe();
+  pipe_ends empty = pipe().value();
+  file regular = open("/proc/self/exe").value();
 
   std::atomic<long> sent{0};
   std::atomic<long> received{0};
+  std::atomic<long> piped_in{0};
+  std::atomic<long> piped_out{0};
 };
 
 // ended_as_it_may: a wait ends by what it waited for, or by its limit.
@@ -158,6 +186,102 @@ const wait_kind kinds[] = {
       }
     },
     [](world& w, dice&, const limit& l) { ended_as_it_may(w.listener.accept(l)); },
+    [](world& w, dice& d, const limit& l) {
+      const auto held = w.shared_lock.lock(l);
+      ended_as_it_may(held);
+      if (!held) return;
+      if (d.below(4) == 0) yield();
+      w.shared_lock.unlock();
+    },
+    [](world& w, dice& d, const limit& l) {
+      const auto held = w.shared_lock.lock_shared(l);
+      ended_as_it_may(held);
+      if (!held) return;
+      if (d.below(4) == 0) yield();
+      w.shared_lock.unlock_shared();
+    },
+    [](world& w, dice& d, const limit& l) {
+      std::unique_lock hold(w.news_lock);
+      if (d.below(4) == 0) w.news.notify_one();
+      ended_as_it_may(w.news.wait(hold, l));
+      EXPECT_TRUE(hold.owns_lock());
+    },
+    [](world& w, dice& d, const limit& l) {
+      const int n = 1 + d.below(3);
+      const auto held = w.seats.acquire(n, l);
+      ended_as_it_may(held);
+      if (!held) return;
+      if (d.below(4) == 0) yield();
+      w.seats.release(n);
+    },
+    [](world& w, dice&, const limit& l) { ended_as_it_may(w.shut.wait(l)); },
+    [](world&, dice& d, const limit& l) {
+      barrier<> both(2);
+      const bool comes = d.below(2) == 0;
+      scope s;
+      s.go([&] {
+        yield();
+        if (comes) static_cast<void>(both.arrive());
+      });
+      ended_as_it_may(both.arrive_and_wait(l));
+    },
+    [](world& w, dice& d, const limit& l) {
+      const auto answer = w.flights.call(
+          d.below(3), [&]() -> result<int> { return std::unexpected(w.never.ctx.wait(l).error()); },
+          l);
+      ended_as_it_may(answer.value);
+    },
+    [](world&, dice&, const limit& l) {
+      scope s;
+      s.go([&] { static_cast<void>(s.context().wait()); });
+      ended_as_it_may(s.join(l));
+      s.cancel();
+    },
+    [](world&, dice&, const limit& l) {
+      const auto [ctx, cancel] = with_cancel(context::background());
+      error_group all(ctx);
+      all.set_limit(1);
+      all.go([&] { static_cast<void>(all.context().wait()); }).value();
+      ended_as_it_may(all.go([] {}, l));
+      ended_as_it_may(all.wait(l));
+      cancel();
+    },
+    [](world& w, dice&, const limit& l) {
+      char byte = 0;
+      ended_as_it_may(w.mute.read({&byte, 1}, l));
+    },
+    [](world& w, dice&, const limit& l) { ended_as_it_may(net::dial("tcp", w.full_at, l)); },
+    [](world& w, dice&, const limit& l) {
+      char bytes[2];
+      const auto n = w.ends.first.read(bytes, l);
+      if (n) w.piped_out += static_cast<long>(*n);
+      ended_as_it_may(n);
+    },
+    [](world& w, dice&, const limit& l) {
+      const auto n = w.ends.second.write("three", l);
+      w.piped_in += static_cast<long>(n ? *n : n.error().written());
+      if (!n) ended_as_it_may(result<void>(std::unexpected<error>(n.error())));
+    },
+    [](world& w, dice&, const limit& l) {
+      char byte = 0;
+      ended_as_it_may(w.empty.reader.read({&byte, 1}, l));
+    },
+    // These cost a thread, or a process: some are enough.
+    [](world& w, dice& d, const limit& l) {
+      if (d.below(16) != 0) return ended_as_it_may(sleep_for(1h, l));
+      char byte = 0;
+      ended_as_it_may(w.regular.pread({&byte, 1}, 0, l));
+    },
+    [](world&, dice& d, const limit& l) {
+      if (d.below(16) != 0) return ended_as_it_may(sleep_for(1h, l));
+      ended_as_it_may(net::dial_packet("udp", "localhost:9", l));
+    },
+    [](world&, dice& d, const limit& l) {
+      if (d.below(200) != 0) return ended_as_it_may(sleep_for(1h, l));
+      auto child = process::start({.args = {"sleep", "3600"}}).value();
+      ended_as_it_may(child.wait(l));
+      if (d.below(2) == 0) ended_as_it_may(child.finish(l));
+    },
 };
 
 // some_select: between both channels, and what ends it.
@@ -242,8 +366,18 @@ TEST(storm, of_cancellations_leaves_nothing_behind) {
       all.wait().value();
       drain(w);
       EXPECT_EQ(w.sent, w.received);
+      EXPECT_EQ(w.piped_in, w.piped_out);
       EXPECT_TRUE(w.lock.try_lock());
       w.lock.unlock();
+      EXPECT_TRUE(w.shared_lock.try_lock());
+      w.shared_lock.unlock();
+      EXPECT_TRUE(w.news_lock.try_lock());
+      w.news_lock.unlock();
+      EXPECT_TRUE(w.seats.try_acquire(3));
+      w.seats.release(3);
+      for (int key = 0; key < 3; ++key) {
+        EXPECT_FALSE(w.flights.call(key, [] { return 1; }).shared);
+      }
       w.group.done();
       w.leave.close();
       // Whoever were left in a queue would be served now, and count.
@@ -259,6 +393,7 @@ TEST(storm, of_cancellations_leaves_nothing_behind) {
     sync_test::wait_until([] { return goroutine_count() == 1; });
   });
   EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "no child is left";
 }
 
 }  // namespace
