@@ -56,23 +56,17 @@ weft::result<void> receive(weft::net::conn& server) {
   return {};
 }
 
-weft::result<void> chat() {
-  auto listener = weft::net::listen("tcp", "127.0.0.1:0");
-  if (!listener) return std::unexpected(listener.error());
-  auto server = weft::net::dial("tcp", listener->local_address().to_string());
-  if (!server) return std::unexpected(server.error());
-  weft::scope all;  // the first failure ends the others
-  all.go([&] { return serve(*listener); });
-  all.go([&] { return send(*server); });
-  all.go([&] { return receive(*server); });
-  return all.join();
-}
-
 }  // namespace
 
 int main() {
   return weft::run([] {
-    const auto ended = chat();
+    auto listener = weft::net::listen("tcp", "127.0.0.1:0").value();
+    auto server = weft::net::dial("tcp", listener.local_address().to_string()).value();
+    weft::scope all;  // the first failure ends the others
+    all.go([&] { return serve(listener); });
+    all.go([&] { return send(server); });
+    all.go([&] { return receive(server); });
+    const auto ended = all.join();
     if (!ended) std::fprintf(stderr, "route_chat: %s\n", ended.error().message().c_str());
     return ended ? 0 : 1;
   });

@@ -35,7 +35,8 @@ bool fits(network net, const address& a) noexcept {
 // token_stranded: the runtime ended, and with it the goroutine that looks.
 constexpr sched::token token_stranded = sched::token_first_case;
 
-// lookup: shared between the one who asks and the goroutine that looks.
+// lookup: shared between the one who asks and the goroutine that looks. One a call; it outlives a
+// caller that has left until the resolver answers, which gives up by itself (resolv.conf(5)).
 struct lookup final : sched::tenant {
   lookup(std::string_view h, std::string_view s, network n) : host(h), service(s), net(n) {}
 

@@ -1,5 +1,5 @@
-// What many share: sync.OnceFunc, sync.OnceValue, sync.Pool, sync.Map, and errgroup and singleflight
-// of golang.org/x/sync.
+// What many share: sync.OnceFunc, sync.OnceValue, sync.Pool, sync.Map; and errgroup and
+// singleflight of golang.org/x/sync.
 
 #include <weft/channel.h>
 #include <weft/concurrent_map.h>
