@@ -2,7 +2,6 @@
 // os, os/exec.
 
 #include <signal.h>
-#include <unistd.h>
 #include <weft/channel.h>
 #include <weft/context.h>
 #include <weft/file.h>
@@ -119,6 +118,9 @@ PROGRAM(goexit_in_main_lets_others_go_on, "runtime.Goexit") {
 
 // --- signals -------------------------------------------------------------------------------------
 
+// Raised in the thread of the goroutine: where a signal to the process goes elsewhere,
+// ThreadSanitizer keeps it until that thread calls the C library.
+
 // hears: a channel with room for what a scenario raises.
 channel<int> hears(signal::list signals) {
   channel<int> c(8);
@@ -128,7 +130,7 @@ channel<int> hears(signal::list signals) {
 
 SCENARIO(signal_arrives, "os/signal, Notify") {
   const auto c = hears({SIGUSR1});
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   say{c.recv() == SIGUSR1};
   signal::stop(c);
 }
@@ -136,16 +138,16 @@ SCENARIO(signal_arrives, "os/signal, Notify") {
 SCENARIO(signal_notify_adds, "os/signal, Notify: the set expands") {
   const auto c = hears({SIGUSR1});
   signal::notify(c, {SIGUSR2});
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   say{c.recv() == SIGUSR1};
-  ::kill(::getpid(), SIGUSR2);
+  ::raise(SIGUSR2);
   say{c.recv() == SIGUSR2};
   signal::stop(c);
 }
 
 SCENARIO(signal_reaches_every_channel, "os/signal, Notify") {
   const auto a = hears({SIGUSR1}), b = hears({SIGUSR1, SIGUSR2});
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   say{a.recv() == SIGUSR1, b.recv() == SIGUSR1};
   signal::stop(a);
   signal::stop(b);
@@ -156,7 +158,7 @@ SCENARIO(signal_full_channel_misses_it, "os/signal, Notify: will not block") {
   signal::notify(full, {SIGUSR1, SIGUSR2});
   const auto c = hears({SIGUSR1, SIGUSR2});
   for (const int number : {SIGUSR1, SIGUSR2, SIGUSR1}) {
-    ::kill(::getpid(), number);
+    ::raise(number);
     c.recv().value();
   }
   say{full.recv() == SIGUSR1};
@@ -167,7 +169,7 @@ SCENARIO(signal_full_channel_misses_it, "os/signal, Notify: will not block") {
 SCENARIO(signal_none_after_stop, "os/signal, Stop") {
   const auto stopped = hears({SIGUSR1}), c = hears({SIGUSR1});
   signal::stop(stopped);
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   say{c.recv() == SIGUSR1, stopped.try_recv()};
   signal::stop(c);
 }
@@ -176,7 +178,7 @@ SCENARIO(signal_ignored_does_nothing, "os/signal, Ignore") {
   const auto c = hears({SIGUSR1});
   signal::ignore({SIGUSR1});
   say{signal::ignored(SIGUSR1), signal::ignored(SIGUSR2)};
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   say{c.try_recv()};
   signal::reset({SIGUSR1});
 }
@@ -190,7 +192,7 @@ SCENARIO(signal_reset_of_an_ignored_one, "os/signal, Reset") {
 SCENARIO(signal_ends_a_context, "os/signal, NotifyContext") {
   auto stopping = signal::notify_context(context::background(), {SIGUSR1});
   say{stopping.context().err()};
-  ::kill(::getpid(), SIGUSR1);
+  ::raise(SIGUSR1);
   stopping.context().wait().value();
   say{stopping.context().err()};
 }
@@ -202,16 +204,16 @@ SCENARIO(signal_context_is_stopped, "os/signal, NotifyContext: stop") {
 }
 
 PROGRAM(signal_term_ends_the_process, "os/signal: default behavior") {
-  ::kill(::getpid(), SIGTERM);
+  ::raise(SIGTERM);
   sleep_for(std::chrono::hours(1)).value();
 }
 
 PROGRAM(signal_has_its_default_again_after_reset, "os/signal, Reset") {
   const auto c = hears({SIGTERM});
-  ::kill(::getpid(), SIGTERM);
+  ::raise(SIGTERM);
   say{c.recv() == SIGTERM};
   signal::reset({SIGTERM});
-  ::kill(::getpid(), SIGTERM);
+  ::raise(SIGTERM);
   sleep_for(std::chrono::hours(1)).value();
 }
 
