@@ -2,6 +2,10 @@
 // under callgrind alone, on one processor: each row first warms up, then is counted between two
 // client requests, and callgrind writes a part of its profile with the row's name. bench/run count
 // reads them. "weft-count rows" prints "NAME OPERATIONS" for each.
+//
+// "weft-count lines ROW PROCESSORS" does one row on all processors at once, each with objects of
+// its own, for bench/run lines, which looks at every access to memory between two stores to
+// weft_count_marks.
 
 #include <valgrind/callgrind.h>
 #include <weft/channel.h>
@@ -12,10 +16,20 @@
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <string_view>
+#include <thread>
+#include <vector>
+
+// The first is stored to where the window begins, the second where it ends; a line each.
+extern "C" {
+alignas(64) volatile long weft_count_marks[16];
+}
 
 namespace {
 
@@ -33,7 +47,7 @@ void switch_(int n) {
 }
 
 void spawn(int n) {
-  constexpr int batch = 100;
+  const int batch = std::min(n, 100);
   for (int b = 0; b < n / batch; ++b) {
     weft::wait_group done;
     done.add(batch);
@@ -75,25 +89,44 @@ void mutex(int n) {
   for (int i = 0; i < n; ++i) const std::lock_guard held(guard);
 }
 
-// mutex_waiting: who has the lock lets the other run, which then waits for it.
-void mutex_waiting(int n) {
-  weft::mutex guard;
-  weft::wait_group done;
-  for (int g = 0; g < 2; ++g)
-    done.go([&guard, n] {
-      for (int i = 0; i < n / 2; ++i) {
-        const std::lock_guard held(guard);
-        weft::yield();
-      }
-    });
-  done.wait();
-}
-
 void timer(int n) {
   for (int i = 0; i < n; ++i) {
     weft::timer t(std::chrono::hours(1));
     t.stop();
   }
+}
+
+// everywhere: `run` on all processors, a few operations at a time: in between a thread lets others
+// have their turn, of an emulator that runs one at a time. The window is open while all are busy.
+void everywhere(void (*run)(int), int processors) {
+  constexpr int steps = 12;
+  constexpr int operations = 20;
+  struct alignas(64) progress {
+    std::atomic<int> done = 0;
+  };
+  std::vector<progress> of(static_cast<std::size_t>(processors));
+  std::atomic<int> missing = processors;
+  std::atomic<bool> over = false;
+  weft::wait_group all;
+  for (auto& mine : of)
+    all.go([&] {
+      run(operations);  // with its stacks and records at hand
+      // None goes on before each has a processor. Orders: all of this is before the window.
+      const bool last = missing.fetch_sub(1) == 1;
+      while (missing.load() > 0) std::this_thread::yield();
+      if (last) weft_count_marks[0] = 1;
+      for (int i = 0; i < steps; ++i) {
+        run(operations);
+        mine.done.store((i + 1) * operations, std::memory_order_relaxed);
+        std::this_thread::yield();
+      }
+      if (over.exchange(true)) return;
+      weft_count_marks[8] = 1;
+      int sum = 0;
+      for (const auto& each : of) sum += each.done.load(std::memory_order_relaxed);
+      std::printf("operations %d\n", sum);
+    });
+  all.wait();
 }
 
 struct row {
@@ -109,7 +142,6 @@ constexpr row rows[] = {
     {"select_ready", select_ready},
     {"select_blocking", select_blocking},
     {"mutex", mutex},
-    {"mutex_waiting", mutex_waiting},
     {"timer", timer},
 };
 
@@ -126,6 +158,16 @@ int main(int argc, char** argv) {
 #else
     std::printf("g++-%d.%d.%d\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
+    return 0;
+  }
+  if (argc == 4 && std::string_view(argv[1]) == "lines") {
+    const int processors = std::atoi(argv[3]);
+    std::printf("marks %p\n", const_cast<long*>(weft_count_marks));
+    std::fflush(stdout);
+    for (const row& r : rows)
+      if (std::string_view(argv[2]) == r.name)
+        weft::run([&] { everywhere(r.run, processors); },
+                  {.max_procs = static_cast<unsigned>(processors)});
     return 0;
   }
   weft::run(
