@@ -54,9 +54,11 @@ def limit_of(row, processors):
 def print_table(results):
     machine.print_header(results.machine, results.versions, results.missing)
     options = results.options
-    print(f"samples   {options['rounds']} a cell" if options["rounds"] else
-          "samples   as many a cell as three minutes hold", end="")
-    print(", one process each, the programs in turn: median (least-greatest)")
+    most = max((len(values) for by_peer in results.samples.values() for values in by_peer.values()),
+               default=0)
+    wanted = f" of {options['rounds']}" if options["rounds"] and most < options["rounds"] else ""
+    print(f"Up to {most}{wanted} samples a cell, one process each, the programs in turn: "
+          "median (least-greatest)")
     print()
     names = columns(results)
     both = "weft" in names and "Go" in names

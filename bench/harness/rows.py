@@ -110,7 +110,7 @@ ROWS = [
             at_most=(2.0, 2.0), scale=(10_000, 100_000, 1_000_000), total=True),
     program("timer_start_stop", "timer, start and stop", "ns", at_most=(40, 40),
             scale=(1, 10, 100)),
-    program("c_call", "C call from a goroutine, over a plain one", "ns", at_most=(0.1, 0.1)),
+    program("c_call", "C call from a goroutine, over a plain one", "ns", at_most=(0.5, 0.5)),
     *_echo(64),
     *_echo(1000),
     _idle("idle_stack", "idle connection of 9,000, 4 KiB buffer on the stack", "echo", 9300),

@@ -87,7 +87,8 @@ def plot(rows, costs, path):
         f"set terminal svg size {columns * 280},{lines * 210} font 'sans,11' background '#ffffff'",
         f"set output '{path}'",
         f"set multiplot layout {lines},{columns}",
-        "set logscale x 10", "set yrange [0:*]", "set format x '10^{%L}'", "set grid lc '#dddddd'",
+        "set logscale x 10", "unset mxtics", "set xtics nomirror", "set ytics nomirror",
+        "set yrange [0:*]", "set offsets graph 0, 0, graph 0.1, 0",
         "set key bottom left samplen 1 font ',9'", "set tics font ',9'",
     ]
     for number, row in enumerate(rows):
@@ -99,6 +100,8 @@ def plot(rows, costs, path):
                        *[f"{n} {value:.6g}" for n, value in zip(row.scale, values)], "EOD"]
             style = "lw 2 pt 7 ps 0.5 " + {"weft": "lc '#c0392b'", "Go": "lc '#2980b9'"}.get(peer, "")
             drawn.append(f"{block} using 1:2 with linespoints {style} title '{peer}' noenhanced")
+        labels = ", ".join(f"'{n:,}' {n}" for n in row.scale)
+        script.append(f"set xtics ({labels})")
         script.append(f"set xrange [{row.scale[0] * 0.7}:{row.scale[-1] * 1.4}]")
         script.append("plot " + ", ".join(drawn))
     script.append("unset multiplot")
@@ -106,3 +109,7 @@ def plot(rows, costs, path):
                           capture_output=True)
     if done.returncode != 0:
         raise peers_module.Failed(f"gnuplot: {done.stderr.strip()}")
+    with open(path, encoding="utf-8") as file:  # a third of what gnuplot writes is white space
+        lines_kept = [line.strip() for line in file if line.strip()]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines_kept) + "\n")
