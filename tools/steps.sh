@@ -109,6 +109,7 @@ steps_default() {
   step "lab" 300 apps/lab/tests/run build/release/apps/lab/weft-lab
   step "lab chat" 300 apps/lab/tests/chat build/release/apps/lab/weft-lab build/release/apps/lab/weft-chat \
     build/release/apps/lab/weft-chat-shared
+  step "lab matrix" 300 apps/lab/tests/matrix build/release/apps/lab/weft-lab
   step "irssi and weechat" 600 tests/interop/run build/release/apps/tertulia/tertuliad
   step "install" 900 tests/install/run
 }
@@ -139,6 +140,7 @@ steps_all() {
   run_preset release "a million" weft_storm_test WEFT_STORM=1000000
   run_preset tsan "migrate,shuffle" weft_storm_test WEFT_TEST_MODE=migrate,shuffle
   steps_aarch64
+  steps_portable
   step "models" 1200 tests/model/run
   steps_stress
 }
@@ -156,6 +158,22 @@ steps_aarch64() {
   fi
   run_preset aarch64 aarch64 "weft_arch_test weft_stack_test" "${emulator[@]}"
   run_preset aarch64 aarch64 weft_sched_test "${sched_filter[@]}" "${emulator[@]}"
+}
+
+# steps_portable: what the lab has of POSIX alone, with other compilers and for other CPUs.
+steps_portable() {
+  local test=apps/lab/tests/portable lab=build/release/apps/lab/weft-lab
+  step "build lab" 900 ./dev build release weft-lab
+  step "lab portable g++" 300 $test $lab g++
+  step "lab portable clang" 300 $test $lab clang++-19
+  if [ "$(uname -m)" = x86_64 ]; then
+    # gcc-multilib, which would know where the kernel's headers are, cannot be installed beside a cross
+    # compiler.
+    step "lab portable -m32" 300 $test $lab "g++ -m32 -isystem /usr/include/x86_64-linux-gnu"
+  else
+    skip "lab portable -m32" "$(uname -m) has no 32-bit x86 beside it"
+  fi
+  step "lab portable aarch64" 600 $test $lab aarch64-linux-gnu-g++ qemu-aarch64 -L /usr/aarch64-linux-gnu
 }
 
 kernel_has_guard_install() {

@@ -19,8 +19,10 @@
 #include "load/text.h"
 #include "run/child.h"
 #include "run/report.h"
+#include "run/request.h"
 #include "run/results.h"
 #include "run/run.h"
+#include "run/target.h"
 #include "serve/server.h"
 
 namespace {
@@ -122,6 +124,8 @@ struct load_arguments {
   std::string cpus;
   unsigned connections = 1;
   bool echo = false;
+  unsigned slow = 0;
+  bool storm = false;
   bool json = false;
 };
 
@@ -147,6 +151,11 @@ void add_load(CLI::App& app, load_arguments& a) {
       ->capture_default_str();
   app.add_flag("--echo", a.echo,
                "The server sends back what it gets: check every byte, measure latency");
+  app.add_option("--slow", a.slow,
+                 "With --echo: every how manieth connection is slow, and not measured; 0: none")
+      ->capture_default_str();
+  app.add_flag("--storm", a.storm,
+               "Open --connect-rate connections a second, each for one message and its echo");
   app.add_option("--cpus", a.cpus, "Run on these CPUs alone: 0,2-3");
   app.add_flag("--json", a.json, "Print one line when connected, and the report as one of JSON");
 }
@@ -167,6 +176,7 @@ lab::load_result result_of(const lab::load_report& r) {
   out.bytes_sent = r.bytes_sent;
   out.bytes_received = r.bytes_received;
   out.wrong_bytes = r.wrong_bytes;
+  out.operations = r.latency.count();
   out.seconds = r.seconds;
   out.cpu_seconds = r.cpu_seconds;
   out.blocked_seconds = r.blocked_seconds;
@@ -200,15 +210,24 @@ void print(const lab::load_result& r, bool echo) {
 
 bool announce_connected = false;
 
+void say_connected() {
+  if (!announce_connected) return;
+  std::puts("connected");
+  std::fflush(stdout);
+}
+
 int load(const load_arguments& a) {
   lab::load_options options;
   options.address = a.address;
   options.connections = a.connections;
-  options.echo = a.echo;
+  options.echo = a.echo || a.storm;
+  options.storm = a.storm;
+  options.slow = a.slow;
   options.text = or_throw(lab::message::parse(a.message), "--message");
   options.length = or_throw(lab::parse_duration(a.time), "--time");
   options.combine = or_throw(lab::parse_duration(a.combine), "--combine");
   options.connect_rate = or_throw(lab::parse_amount(a.connect_rate), "--connect-rate");
+  if (options.slow != 0 && !options.echo) throw std::runtime_error("--slow needs --echo");
   if (options.connect_rate <= 0) throw std::runtime_error("--connect-rate must be more than 0");
   if (!a.rate.empty()) options.messages_per_second = or_throw(lab::parse_amount(a.rate), "--rate");
   if (!a.bandwidth.empty()) {
@@ -220,18 +239,15 @@ int load(const load_arguments& a) {
   ::signal(SIGPIPE, SIG_IGN);
   announce_connected = a.json;
   weft::main([&] {
-    const auto report = lab::run_load(options, [] {
-      if (!announce_connected) return;
-      std::puts("connected");
-      std::fflush(stdout);
-    });
+    const auto report =
+        a.storm ? lab::run_storm(options, say_connected) : lab::run_load(options, say_connected);
     const auto result = result_of(report);
     if (a.json) {
       std::puts(lab::to_text(result).c_str());
     } else {
-      print(result, a.echo);
+      print(result, options.echo);
     }
-    const bool whole = !a.echo || result.bytes_received == result.bytes_sent;
+    const bool whole = !options.echo || result.bytes_received == result.bytes_sent;
     return result.failed == 0 && result.wrong_bytes == 0 && whole ? 0 : 1;
   });
 }
@@ -245,6 +261,7 @@ struct chat_arguments {
   std::string network = "tcp";
   std::string rate = "1000";
   std::string time = "10s";
+  bool json = false;
 };
 
 void add_chat(CLI::App& app, chat_arguments& a) {
@@ -266,6 +283,24 @@ void add_chat(CLI::App& app, chat_arguments& a) {
   check->add_option("--rate", a.rate, "Messages a second of all together")->capture_default_str();
   check->add_option("-T,--time", a.time, "How long to speak")->capture_default_str();
   check->add_flag("--until-found", a.checking.until_found, "Stop at the first fault");
+  check->add_flag("--json", a.json,
+                  "Print one line when all are in, and the report as weft-lab load");
+}
+
+lab::load_result result_of(const lab::chat::check_report& r,
+                           const lab::chat::check_options& options) {
+  lab::load_result out;
+  out.connected = options.members;
+  out.messages_due = static_cast<unsigned long long>(options.messages_per_second * r.seconds);
+  out.messages_sent = r.sent;
+  out.operations = r.found.deliveries;
+  out.failed =
+      static_cast<unsigned>(r.found.lost + r.found.doubled + r.found.reordered + r.found.disagreed);
+  if (out.failed != 0) out.first_failure = "lines were not delivered once, in one order";
+  out.seconds = r.seconds;
+  out.limit = "none";
+  out.latency = summary(r.latency);
+  return out;
 }
 
 int chat(CLI::App& app, chat_arguments& a) {
@@ -283,13 +318,18 @@ int chat(CLI::App& app, chat_arguments& a) {
   a.checking.messages_per_second = or_throw(lab::parse_amount(a.rate), "--rate");
   a.checking.length = or_throw(lab::parse_duration(a.time), "--time");
   if (a.checking.messages_per_second <= 0) throw std::runtime_error("--rate must be more than 0");
+  announce_connected = a.json;
   weft::main([&] {
-    const auto r = lab::chat::run_check(a.checking);
+    const auto r = lab::chat::run_check(a.checking, say_connected);
     if (!r.failure.empty()) {
       fmt::print(stderr, "weft-lab: {}\n", r.failure);
       return 2;
     }
     const auto& v = r.found;
+    if (a.json) {
+      std::puts(lab::to_text(result_of(r, a.checking)).c_str());
+      return v.right() ? 0 : 1;
+    }
     fmt::print("sent       {} messages, {:.0f} a second\n", r.sent,
                static_cast<double>(r.sent) / r.seconds);
     fmt::print("delivered  {} of {}: {} lost, {} doubled, {} reordered, {} in another order\n",
@@ -321,12 +361,21 @@ void add_run(CLI::App& app, run_arguments& a) {
                  "Folder for the results (lab-results, -quick, -full); what is there is kept");
   app.add_option("--paradigms", a.paradigms, "Names with commas between them; default: all");
   app.add_option("--variants", a.variants, "fair, as-published, or both");
-  app.add_option("--workloads", a.workloads, "Of paper, echo, idle");
-  app.add_option("-c,--connections", a.connections, "For each workload: 1,2,4 or 1..64 (doubling)");
+  app.add_option("--workloads", a.workloads, "Of paper, echo, slow, idle, storm, chat");
+  app.add_option("-c,--connections", a.connections,
+                 "For each workload: 1,2,4 or 1..64 (doubling); a second for storm");
   app.add_option("-T,--time", a.time, "Of each point (10s)");
   app.add_option("--repeats", a.options.repeats, "How often everything is measured")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  auto* foreign = app.add_option("--server", a.options.server,
+                                 "Shell command of another server, measured as paradigm server");
+  app.add_option("--server-address", a.options.server_address,
+                 "Where that listens, if it does not say: listening on HOST:PORT")
+      ->needs(foreign);
+  app.add_option("--server-host", a.options.server_host,
+                 "HOST[:PORT] of a weft-lab agent, on whose machine the servers run")
+      ->excludes(foreign);
   app.add_option("--server-cpus", a.options.server_cpus, "Pin the server: 0,2-3");
   app.add_option("--load-cpus", a.options.load_cpus, "Pin the load generator");
   app.add_option("--sampler", a.options.sampler,
@@ -370,15 +419,26 @@ int run(run_arguments& a) {
   auto& o = a.options;
   o.program = own_path();
   if (!a.out.empty()) o.directory = a.out;
-  if (!a.paradigms.empty()) o.paradigms = lab::parse_names(a.paradigms);
+  if (!o.server.empty()) {
+    o.paradigms = {"server"};
+    o.variants = {"fair"};
+  }
+  if (!a.paradigms.empty()) {
+    const auto named = lab::parse_names(a.paradigms);
+    if (o.server.empty()) o.paradigms.clear();
+    o.paradigms.insert(o.paradigms.end(), named.begin(), named.end());
+  }
   if (!a.variants.empty()) o.variants = lab::parse_names(a.variants);
   if (!a.workloads.empty()) o.workloads = lab::parse_names(a.workloads);
-  check_names(o.paradigms, lab::all_paradigms(), "--paradigms");
+  auto known = lab::all_paradigms();
+  if (!o.server.empty()) known.emplace_back("server");
+  check_names(o.paradigms, known, "--paradigms");
   check_names(o.variants, {"fair", "as-published"}, "--variants");
   check_names(o.workloads, lab::workload_names(), "--workloads");
   if (!a.connections.empty()) {
     o.connections = or_throw(lab::parse_numbers(a.connections), "--connections");
     o.echo_connections = o.idle_connections = o.connections;
+    o.storm_rates = o.chat_members = o.connections;
   }
   if (!a.time.empty())
     o.seconds =
@@ -392,6 +452,36 @@ int run(run_arguments& a) {
   }
   raise_descriptor_limit();
   return lab::run(o);
+}
+
+// --- agent -------------------------------------------------------------------------------------
+
+struct agent_arguments {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = lab::agent_port;
+  std::string cpus;
+};
+
+void add_agent(CLI::App& app, agent_arguments& a) {
+  app.add_option("--host", a.host, "Address to listen on; whoever reaches it can start servers")
+      ->capture_default_str();
+  app.add_option("--port", a.port, "Port; 0: any that is free")->capture_default_str();
+  app.add_option("--server-cpus", a.cpus, "Pin the servers: 0,2-3");
+}
+
+int run_agent(const agent_arguments& a) {
+  raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);
+  lab::target_options options;
+  options.program = own_path();
+  options.groups = lab::cgroup::make().has_value();
+  if (!a.cpus.empty()) {
+    const auto cpus = lab::parse_cpus(a.cpus);
+    if (!cpus) throw std::runtime_error("'" + a.cpus + "' is no list of CPUs such as 0,2-3");
+    options.cpus = *cpus;
+  }
+  lab::run_agent(options, a.host, a.port);
+  return 0;
 }
 
 int list() {
@@ -428,6 +518,10 @@ int main(int argc, char** argv) {
   chat_arguments chatting;
   auto* chat_command = app.add_subcommand("chat", "The paper's chat, and a checker of chats");
   add_chat(*chat_command, chatting);
+  agent_arguments agent;
+  auto* agent_command =
+      app.add_subcommand("agent", "Start and measure servers for lab runs on other machines");
+  add_agent(*agent_command, agent);
   auto* list_command = app.add_subcommand("list", "The paradigms there are");
   CLI11_PARSE(app, argc, argv);
   try {
@@ -435,6 +529,7 @@ int main(int argc, char** argv) {
     if (*load_command) return load(loading);
     if (*run_command) return run(running);
     if (*chat_command) return chat(*chat_command, chatting);
+    if (*agent_command) return run_agent(agent);
     if (*list_command) return list();
     if (*report_command) {
       fmt::print("{}", lab::report_html(lab::load_results(reported)));

@@ -42,11 +42,12 @@ class checker {
         run_(static_cast<std::uint64_t>(clock_type::now().time_since_epoch().count())),
         interval_ns_(1e9 * o.members / o.messages_per_second) {}
 
-  check_report run() {
+  check_report run(void (*entered)()) {
     check_report report;
     for (unsigned i = 0; i < options_.members && report.failure.empty(); ++i)
       report.failure = enter(i);
     if (!report.failure.empty()) return report;
+    entered();
     start_ = clock_type::now() + 20ms;
     weft::wait_group sending;
     weft::wait_group receiving;
@@ -149,6 +150,8 @@ class checker {
 
 }  // namespace
 
-check_report run_check(const check_options& options) { return checker(options).run(); }
+check_report run_check(const check_options& options, void (*entered)()) {
+  return checker(options).run(entered);
+}
 
 }  // namespace lab::chat

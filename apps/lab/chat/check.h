@@ -29,6 +29,7 @@ struct check_report {
 };
 
 // run_check: in a goroutine. Waits for what is missing until nothing has come for two seconds.
-check_report run_check(const check_options& options);
+// Calls `entered` when all members are in.
+check_report run_check(const check_options& options, void (*entered)());
 
 }  // namespace lab::chat

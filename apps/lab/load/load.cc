@@ -27,20 +27,9 @@ constexpr std::size_t write_max = 64 * 1024;
 // Once all should be sent, how long a server that takes no more is waited for, and what it owes.
 constexpr auto drain_time = 5s;
 
-double own_cpu_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
-unsigned usable_cpus() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return static_cast<unsigned>(CPU_COUNT(&set));
-}
+// What slow connections do.
+constexpr auto byte_pause = 50ms;
+constexpr auto read_pause = 100ms;
 
 class generator {
  public:
@@ -65,10 +54,18 @@ class generator {
   }
 
  private:
+  enum class pace : unsigned char { steady, slow_sender, slow_reader };
+
   struct client {
     std::uint64_t number;
     weft::net::conn conn;
+    pace how = pace::steady;
   };
+
+  [[nodiscard]] pace pace_of(std::uint64_t number) const {
+    if (options_.slow == 0 || number % options_.slow != 0) return pace::steady;
+    return number / options_.slow % 2 == 0 ? pace::slow_reader : pace::slow_sender;
+  }
 
   void fail(const std::string& why) {
     const std::scoped_lock lock(mutex_);
@@ -99,7 +96,7 @@ class generator {
     }
     const std::scoped_lock lock(mutex_);
     report_.connect.record(nanoseconds(took).count());
-    clients_.push_back(std::make_unique<client>(number, std::move(*conn)));
+    clients_.push_back(std::make_unique<client>(number, std::move(*conn), pace_of(number)));
   }
 
   void exchange() {
@@ -111,11 +108,34 @@ class generator {
       // Spread over a period, so that the connections do not all speak at the same instant.
       const auto start = start_ + plan.period() * static_cast<std::int64_t>(i) /
                                       static_cast<std::int64_t>(clients_.size());
-      all.go([this, &c, plan, start] { send(c, plan, start); });
+      if (c.how == pace::steady) {
+        all.go([this, &c, plan, start] { send(c, plan, start); });
+      } else {
+        all.go([this, &c] { send_slowly(c); });
+      }
       all.go([this, &c, plan, start] { receive(c, plan, start); });
     }
     static_cast<void>(all.wait());
-    report_.messages_sent = report_.bytes_sent / options_.text.size();
+  }
+
+  // send_slowly: either a byte at a time, or all that the server takes.
+  void send_slowly(client& c) {
+    const auto end = start_ + options_.length;
+    std::vector<char> buffer(c.how == pace::slow_sender ? 1 : write_max);
+    std::uint64_t sent = 0;
+    // The slow reader's last write may have to wait until the server has given up its answers.
+    c.conn.set_write_deadline(end);
+    while (clock_type::now() < end) {
+      options_.text.write(c.number, sent, buffer);
+      const auto wrote = c.conn.write(buffer);
+      sent += wrote ? *wrote : wrote.error().written();
+      if (!wrote) break;
+      if (c.how == pace::slow_sender) static_cast<void>(weft::sleep_for(byte_pause));
+    }
+    static_cast<void>(c.conn.close_write());
+    c.conn.set_read_deadline(clock_type::now() + drain_time);
+    const std::scoped_lock lock(mutex_);
+    report_.bytes_sent += sent;
   }
 
   void send(client& c, const schedule& plan, clock_type::time_point start) {
@@ -160,6 +180,7 @@ class generator {
     report_.late.add(late);
     report_.messages_due += plan.total();
     report_.bytes_sent += sent * size;
+    report_.messages_sent += sent;
     report_.blocked_seconds += std::chrono::duration<double>(blocked).count();
     report_.seconds =
         std::max(report_.seconds, std::chrono::duration<double>(now - start_).count());
@@ -181,6 +202,9 @@ class generator {
       if (!options_.echo || !options_.text.matches(c.number, received, bytes)) wrong += *n;
       const std::uint64_t first = received / size;
       received += *n;
+      if (c.how == pace::slow_reader && now < start_ + options_.length)
+        static_cast<void>(weft::sleep_for(read_pause));
+      if (c.how != pace::steady) continue;
       const std::scoped_lock lock(mutex_);
       for (std::uint64_t m = first; m < received / size; ++m)
         report_.latency.record(nanoseconds(now - start - plan.due(m)).count());
@@ -198,6 +222,21 @@ class generator {
 };
 
 }  // namespace
+
+double own_cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+unsigned usable_cpus() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<unsigned>(CPU_COUNT(&set));
+}
 
 load_report run_load(const load_options& options, void (*connected)()) {
   return generator(options).run(connected);

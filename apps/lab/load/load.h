@@ -20,6 +20,12 @@ struct load_options {
   std::chrono::nanoseconds length = std::chrono::seconds(10);
   std::chrono::nanoseconds combine{0};  // what falls into this leaves in one write
   bool echo = false;                    // whether the server answers with what it is sent
+  // slow: with echo, every how manieth connection is slow; 0: none. In turns one sends a byte at a
+  // time, and one sends as much as it can and hardly reads. They are not measured: the others are.
+  unsigned slow = 0;
+  // storm: connect_rate connections a second for `length`, each of which sends one message, waits
+  // for it to come back, and closes. With echo; `connections` and messages_per_second mean nothing.
+  bool storm = false;
 };
 
 // limit_reason: what kept the load below what was asked for.
@@ -51,6 +57,13 @@ std::string_view limit_name(limit_reason r);
 // if one write in a hundred began more than `tolerable` late or it used 95% of its CPUs: then its
 // latencies measure itself.
 void judge(load_report& report, std::chrono::nanoseconds tolerable);
+
+// run_storm: a storm. In a goroutine. `connected` is called at once.
+load_report run_storm(const load_options& options, void (*connected)());
+
+// own_cpu_seconds: this process's CPU time. usable_cpus: how many it may run on.
+double own_cpu_seconds();
+unsigned usable_cpus();
 
 // run_load: opens the connections, calls `connected`, sends, and reports. In a goroutine.
 load_report run_load(const load_options& options, void (*connected)());

@@ -78,7 +78,10 @@ std::string axis_of(const selection& of) {
   std::string_view what;
   if (of.workload == "paper") what = "1 Mbit/s each";
   if (of.workload == "echo") what = "100 messages/s each";
+  if (of.workload == "slow") what = "100 messages/s each, a quarter of them slow";
   if (of.workload == "idle") what = "silent";
+  if (of.workload == "storm") return fmt::format("connections a second ({})", of.variant);
+  if (of.workload == "chat") return "members, 1,000 lines/s of all together";
   return fmt::format("concurrent connections, {} ({})", what, of.variant);
 }
 
@@ -114,6 +117,8 @@ struct plotted {
 constexpr std::array plots = {
     plotted{"cost", "CPU for a megabyte", "microseconds / MB",
             [](const point& p) { return p.us_per_mb; }},
+    plotted{"operation", "CPU for a message echoed, a client served or a line delivered",
+            "microseconds", [](const point& p) { return p.us_per_operation; }},
     plotted{"memory", "Memory of the server, shared pages by their share", "MiB",
             [](const point& p) { return p.memory_kib / 1024; }},
     plotted{"switches", "Context switches of the server", "per second",

@@ -37,13 +37,14 @@ std::string seen_by_top(const point& p) {
 std::string row(const point& p) {
   return fmt::format(
       "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td>"
-      "<td>{:.2f}</td><td>{}</td><td>{:.3f}</td><td>{:.0f}</td><td>{:.1f}</td><td>{}</td><td>{}</"
+      "<td>{:.2f}</td><td>{}</td><td>{:.3f}</td><td>{:.2f}</td><td>{:.0f}</td><td>{:.1f}</"
+      "td><td>{}</td><td>{}</"
       "td><td>{:.0f}</td>"
       "<td>{:.0f}</td><td>{:.0f}</td><td>{:.0f}</td><td>{}</td></tr>\n",
       p.workload, p.variant, escape_html(p.paradigm), p.connections, p.mean_percent, p.user_percent,
-      p.system_percent, seen_by_top(p), p.variation, p.us_per_mb, p.memory_kib / 1024, p.processes,
-      p.threads, p.switches_per_s, p.load.latency.p50_us, p.load.latency.p99_us,
-      p.load.latency.p999_us, escape_html(p.load.limit));
+      p.system_percent, seen_by_top(p), p.variation, p.us_per_operation, p.us_per_mb,
+      p.memory_kib / 1024, p.processes, p.threads, p.switches_per_s, p.load.latency.p50_us,
+      p.load.latency.p99_us, p.load.latency.p999_us, escape_html(p.load.limit));
 }
 
 std::string table(const results& r) {
@@ -51,7 +52,8 @@ std::string table(const results& r) {
       "<table><tr><th>workload</th><th>variant</th><th>paradigm</th><th>connections</th>"
       "<th>CPU&nbsp;%</th><th>user&nbsp;%</th><th>system&nbsp;%</th><th>top's 18 rows</th>"
       "<th>variation</th>"
-      "<th>&micro;s/MB</th><th>memory MiB</th><th>processes</th><th>threads</th>"
+      "<th>&micro;s/operation</th><th>&micro;s/MB</th><th>memory "
+      "MiB</th><th>processes</th><th>threads</th>"
       "<th>switches/s</th><th>p50 &micro;s</th><th>p99 &micro;s</th><th>p99.9 &micro;s</th>"
       "<th>limit</th></tr>\n";
   for (const auto& p : r.points) out += row(p);

@@ -13,16 +13,16 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(percentiles, p50_us, p90_us, p99
                                                 max_us)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(load_result, connected, failed, first_failure,
                                                 messages_due, messages_sent, bytes_sent,
-                                                bytes_received, wrong_bytes, seconds, cpu_seconds,
-                                                blocked_seconds, late_p99_us, limit, connect,
-                                                latency)
+                                                bytes_received, wrong_bytes, operations, seconds,
+                                                cpu_seconds, blocked_seconds, late_p99_us, limit,
+                                                connect, latency)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(sample, at_s, user_percent, system_percent,
                                                 machine_percent, top18_percent)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(point, workload, variant, paradigm, connections,
                                                 repeat, mean_percent, variation, user_percent,
                                                 system_percent, top18_percent, top18_variation,
-                                                us_per_mb, memory_kib, processes, threads,
-                                                switches_per_s, busy_others, load, samples)
+                                                us_per_operation, us_per_mb, memory_kib, processes,
+                                                threads, switches_per_s, busy_others, load, samples)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(machine_record, cpu, cpus, kernel, compiler,
                                                 mitigations, governor, memory_mib, when,
                                                 server_cpus, load_cpus, sampler, idle_percent)
@@ -33,21 +33,20 @@ namespace {
 std::string points_csv(const results& r) {
   std::string out =
       "workload,variant,paradigm,connections,repeat,mean_percent,variation,user_percent,"
-      "system_percent,top18_percent,top18_variation,us_per_mb,memory_kib,processes,threads,"
-      "switches_per_s,connected,failed,"
-      "messages_due,messages_sent,bytes_sent,bytes_received,wrong_bytes,limit,latency_p50_us,"
-      "latency_p99_us,latency_p999_us,latency_max_us\n";
+      "system_percent,top18_percent,top18_variation,us_per_operation,us_per_mb,memory_kib,"
+      "processes,threads,switches_per_s,connected,failed,messages_due,messages_sent,"
+      "bytes_sent,bytes_received,wrong_bytes,limit,latency_p50_us,latency_p99_us,latency_p999_us,"
+      "latency_max_us\n";
   for (const auto& p : r.points) {
     out += fmt::format(
-        "{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.3f},{},{},{},{:.1f},{},{},{},{"
-        "},{},{},{},{},"
-        "{:.1f},{:.1f},{:.1f},{:.1f}\n",
+        "{},{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.4f},{:.3f},{:.3f},{},{},{},{:.1f},"
+        "{},{},{},{},{},{},{},{},{:.1f},{:.1f},{:.1f},{:.1f}\n",
         p.workload, p.variant, p.paradigm, p.connections, p.repeat, p.mean_percent, p.variation,
-        p.user_percent, p.system_percent, p.top18_percent, p.top18_variation, p.us_per_mb,
-        p.memory_kib, p.processes, p.threads, p.switches_per_s, p.load.connected, p.load.failed,
-        p.load.messages_due, p.load.messages_sent, p.load.bytes_sent, p.load.bytes_received,
-        p.load.wrong_bytes, p.load.limit, p.load.latency.p50_us, p.load.latency.p99_us,
-        p.load.latency.p999_us, p.load.latency.max_us);
+        p.user_percent, p.system_percent, p.top18_percent, p.top18_variation, p.us_per_operation,
+        p.us_per_mb, p.memory_kib, p.processes, p.threads, p.switches_per_s, p.load.connected,
+        p.load.failed, p.load.messages_due, p.load.messages_sent, p.load.bytes_sent,
+        p.load.bytes_received, p.load.wrong_bytes, p.load.limit, p.load.latency.p50_us,
+        p.load.latency.p99_us, p.load.latency.p999_us, p.load.latency.max_us);
   }
   return out;
 }
@@ -67,7 +66,9 @@ std::string samples_csv(const results& r) {
 
 }  // namespace
 
-std::vector<std::string> workload_names() { return {"paper", "echo", "idle"}; }
+std::vector<std::string> workload_names() {
+  return {"paper", "echo", "slow", "idle", "storm", "chat"};
+}
 
 results load_results(const std::string& path) {
   std::ifstream file(path);

@@ -26,6 +26,7 @@ struct load_result {
   unsigned long long bytes_sent = 0;
   unsigned long long bytes_received = 0;
   unsigned long long wrong_bytes = 0;
+  unsigned long long operations = 0;  // messages echoed, clients of a storm, lines delivered
   double seconds = 0;
   double cpu_seconds = 0;
   double blocked_seconds = 0;
@@ -58,7 +59,8 @@ struct point {
   double system_percent = 0;
   double top18_percent = 0;  // --sampler top18: mean and variation of what it showed above 0
   double top18_variation = 0;
-  double us_per_mb = 0;  // CPU for a megabyte received; 0 where none was sent
+  double us_per_operation = 0;  // CPU for what load.operations counts
+  double us_per_mb = 0;         // CPU for a megabyte received; 0 where none was sent
   double memory_kib = 0;
   unsigned processes = 0;
   unsigned threads = 0;

@@ -8,19 +8,21 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <thread>
 
+#include "chat/key.h"
 #include "measure/machine.h"
 #include "measure/process_tree.h"
 #include "measure/statistics.h"
-#include "measure/top_rows.h"
 #include "run/child.h"
 #include "run/report.h"
+#include "run/request.h"
 #include "run/results.h"
+#include "run/target.h"
 #include "serve/server.h"
 
 namespace lab {
@@ -49,9 +51,12 @@ struct planned {
   }
 };
 
+// connections_of: how many, or of a storm how many a second.
 const std::vector<unsigned>& connections_of(const run_options& o, std::string_view workload) {
-  if (workload == "echo") return o.echo_connections;
+  if (workload == "echo" || workload == "slow") return o.echo_connections;
   if (workload == "idle") return o.idle_connections;
+  if (workload == "storm") return o.storm_rates;
+  if (workload == "chat") return o.chat_members;
   return o.connections;
 }
 
@@ -62,11 +67,11 @@ std::vector<planned> plan(const run_options& o, const results& r) {
   for (unsigned repeat = 0; repeat < o.repeats; ++repeat) {
     for (const auto& workload : o.workloads) {
       for (const auto& variant : o.variants) {
-        // These two print nothing, and differ in the buffer alone.
+        // All but the paper's print nothing, and differ in the buffer alone.
         if (workload != "paper" && variant != "fair" && o.variants.size() > 1) continue;
         for (const unsigned n : connections_of(o, workload)) {
           for (const auto& paradigm : o.paradigms) {
-            if (!r.missing.contains(paradigm))
+            if (!r.missing.contains(paradigm) && applies(workload, paradigm))
               all.push_back({workload, variant, paradigm, n, repeat});
           }
         }
@@ -76,87 +81,31 @@ std::vector<planned> plan(const run_options& o, const results& r) {
   return all;
 }
 
-std::vector<std::string> server_command(const run_options& o, const planned& p) {
-  std::vector<std::string> command;
-  if (p.paradigm == "go") {
-    command = {go_server(o.program)};
-  } else {
-    command = {o.program, "serve", p.paradigm, "--workers"};
-    command.push_back(
-        p.paradigm == "prefork" || p.paradigm == "pool" ? std::to_string(p.connections) : "0");
-  }
-  command.insert(command.end(), {"--variant", p.variant});
-  if (p.workload == "echo") command.emplace_back("--echo");
-  return command;
-}
-
-std::vector<std::string> load_command(const run_options& o, const planned& p,
-                                      const std::string& address) {
-  std::vector<std::string> command = {
-      o.program,       "load",
-      address,         "--json",
-      "--connections", std::to_string(p.connections),
-      "--time",        fmt::format("{}s", o.seconds + load_margin_s)};
-  if (p.workload == "paper") {
-    command.insert(command.end(), {"--message", "message\\n", "--bandwidth", "1Mbps"});
-  } else if (p.workload == "echo") {
-    command.insert(command.end(), {"--message", "message {connection} {message}\\n", "--rate",
-                                   "100", "--combine", "0", "--echo"});
-  }
-  return command;
-}
-
-// busy_others: processes of neither server nor load that used more than 1% of a CPU in between.
-std::vector<std::string> busy_others(const std::vector<process_stat>& before, double seconds) {
-  std::map<int, std::uint64_t> ticks;
-  for (const auto& p : before) ticks[p.pid] = p.user_ticks + p.system_ticks;
-  std::set<int> ours = {::getpid()};
-  for (const auto& p : descendants(::getpid())) ours.insert(p.pid);
-  std::vector<std::string> named;
-  for (const auto& p : all_processes()) {
-    if (ours.contains(p.pid) || !ticks.contains(p.pid)) continue;
-    const double used = static_cast<double>(p.user_ticks + p.system_ticks - ticks[p.pid]) /
-                        static_cast<double>(::sysconf(_SC_CLK_TCK)) / seconds * 100;
-    if (used > 1) named.push_back(fmt::format("{} {:.0f}%", p.name, used));
-  }
-  return named;
-}
-
 class meter_over_time {
  public:
-  explicit meter_over_time(cpu_meter& meter) : meter_(meter), start_(clock_type::now()) {
-    last_ = read();
-  }
+  explicit meter_over_time(target& server)
+      : server_(server), start_(clock_type::now()), last_at_(start_), last_(server.read()) {}
 
   // take: one sample, since the last.
   sample take() {
-    const reading now = read();
-    const double us = seconds_type(now.at - last_.at).count() * 1e6;
-    const double ticks_us = 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    const auto now = server_.read();
+    const auto at = clock_type::now();
+    const double us = seconds_type(at - last_at_).count() * 1e6;
     sample s;
-    s.at_s = seconds_type(now.at - start_).count();
-    s.user_percent = std::max(0.0, now.cpu.user_us - last_.cpu.user_us) / us * 100;
-    s.system_percent = std::max(0.0, now.cpu.system_us - last_.cpu.system_us) / us * 100;
-    s.machine_percent = static_cast<double>(now.busy - last_.busy) * ticks_us / us * 100;
+    s.at_s = seconds_type(at - start_).count();
+    s.user_percent = std::max(0.0, now.user_us - last_.user_us) / us * 100;
+    s.system_percent = std::max(0.0, now.system_us - last_.system_us) / us * 100;
+    s.machine_percent = (now.machine_us - last_.machine_us) / us * 100;
     last_ = now;
+    last_at_ = at;
     return s;
   }
 
  private:
-  struct reading {
-    clock_type::time_point at;
-    cpu_times cpu;
-    std::uint64_t busy = 0;
-  };
-  reading read() {
-    const auto ticks = parse_machine_ticks(read_file("/proc/stat").value_or(""));
-    const cpu_times cpu = meter_.read();
-    return {clock_type::now(), cpu, ticks ? ticks->busy : 0};
-  }
-
-  cpu_meter& meter_;
+  target& server_;
   clock_type::time_point start_;
-  reading last_;
+  clock_type::time_point last_at_;
+  target::reading last_;
 };
 
 // summarize_top18: as the paper did it: samples in which nothing was seen are left out.
@@ -185,29 +134,39 @@ void summarize(point& p) {
   summarize_top18(p);
   const double mb_per_s =
       p.load.seconds > 0 ? static_cast<double>(p.load.bytes_sent) / 1e6 / p.load.seconds : 0;
-  if (mb_per_s > 0) p.us_per_mb = p.mean_percent / 100 * 1e6 / mb_per_s;
+  const double us_per_s = p.mean_percent / 100 * 1e6;
+  if (mb_per_s > 0) p.us_per_mb = us_per_s / mb_per_s;
+  const double operations_per_s =
+      p.load.seconds > 0 ? static_cast<double>(p.load.operations) / p.load.seconds : 0;
+  if (operations_per_s > 0) p.us_per_operation = us_per_s / operations_per_s;
 }
 
 class runner {
  public:
   runner(const run_options& o, bool groups)
       : options_(o),
-        groups_(groups),
-        server_cpus_(parse_cpus(o.server_cpus).value_or(std::vector<unsigned>{})),
-        load_cpus_(parse_cpus(o.load_cpus).value_or(std::vector<unsigned>{})) {}
+        targets_{o.program, parse_cpus(o.server_cpus).value_or(std::vector<unsigned>{}), groups},
+        load_cpus_(parse_cpus(o.load_cpus).value_or(std::vector<unsigned>{})),
+        key_(chat::new_key()),
+        key_file_(o.directory + "/chat.key") {}
 
   // measure: one point; nothing when the user interrupts. Throws runtime_error.
   std::optional<point> measure(const planned& what) {
-    const auto group = groups_ ? cgroup::make() : std::nullopt;
-    if (groups_ && !group) throw std::runtime_error("no control group can be made any more");
-    child server({.command = server_command(options_, what),
-                  .cpus = server_cpus_,
-                  .group = group ? &*group : nullptr,
-                  .read_errors = true});
-    const auto address = address_of(server);
+    const auto server = start(what);
+    const auto address = server->address();
     if (!address) return std::nullopt;
-    const auto before = all_processes();
-    child load({.command = load_command(options_, what, *address), .cpus = load_cpus_});
+    if (what.workload == "chat") {
+      replace_file(key_file_, "KEY " + key_ + "\n");
+      std::filesystem::permissions(
+          key_file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    }
+    child load(
+        {.command = load_command(options_.program, {.workload = what.workload,
+                                                    .connections = what.connections,
+                                                    .seconds = options_.seconds + load_margin_s,
+                                                    .address = reachable(*address),
+                                                    .key_file = key_file_}),
+         .cpus = load_cpus_});
     const double connecting_s = 20 + what.connections / 500.0;
     const auto begun = next_line(load, connecting_s, "the load generator did not connect");
     if (!begun) return std::nullopt;
@@ -218,13 +177,12 @@ class runner {
     p.paradigm = what.paradigm;
     p.connections = what.connections;
     p.repeat = what.repeat;
-    cpu_meter meter(server.pid(), group ? &*group : nullptr);
-    if (!watch(p, meter, server, load)) return std::nullopt;
-    p.busy_others = busy_others(before, options_.seconds);
-    const auto said = next_line(load, 20, "the load generator did not report");
+    if (!watch(p, *server, load)) return std::nullopt;
+    p.busy_others = server->busy_others();
+    const auto said = next_line(load, 30, "the load generator did not report");
     if (!said) return std::nullopt;
     p.load = load_result_from(*said);
-    if (p.load.connected < what.connections)
+    if (p.workload != "storm" && p.load.connected < what.connections)
       throw std::runtime_error(fmt::format("{} of {} connections: {}", p.load.connected,
                                            what.connections, p.load.first_failure));
     summarize(p);
@@ -232,6 +190,28 @@ class runner {
   }
 
  private:
+  [[nodiscard]] std::unique_ptr<target> start(const planned& what) const {
+    server_request r;
+    r.workload = what.workload;
+    r.variant = what.variant;
+    r.paradigm = what.paradigm;
+    r.connections = what.connections;
+    r.key = key_;
+    if (what.paradigm == "server") {
+      r.command = options_.server;
+      r.address = options_.server_address;
+    }
+    if (options_.server_host.empty()) return start_here(targets_, r);
+    r.host = "0.0.0.0";
+    return start_there(options_.server_host, r);
+  }
+
+  // reachable: the address as it is from here: a server on another machine knows only its port.
+  [[nodiscard]] std::string reachable(const std::string& address) const {
+    if (options_.server_host.empty()) return address;
+    return host_of(options_.server_host) + address.substr(address.rfind(':'));
+  }
+
   static std::optional<std::string> next_line(child& from, double seconds, const char* problem) {
     const auto until =
         clock_type::now() + std::chrono::duration_cast<clock_type::duration>(seconds_type(seconds));
@@ -240,23 +220,14 @@ class runner {
     return line;
   }
 
-  static std::optional<std::string> address_of(child& server) {
-    for (;;) {
-      const auto line = next_line(server, 10, "the server did not say where it listens");
-      if (!line) return std::nullopt;
-      constexpr std::string_view prefix = "listening on ";
-      if (line->starts_with(prefix)) return line->substr(prefix.size());
-    }
-  }
-
   // watch: samples while the load runs, and usage at the beginning and the end. False when the user
   // interrupts.
-  bool watch(point& p, cpu_meter& meter, child& server, child& load) const {
+  bool watch(point& p, target& server, child& load) const {
     const auto count = std::max(1, static_cast<int>(options_.seconds / 0.5));
-    const auto first = read_tree_usage(server.pid());
-    meter_over_time over_time(meter);
-    std::optional<top_rows> top;
-    if (options_.sampler == "top18") top.emplace(server.pid());
+    const auto first = server.usage();
+    const bool top18 = options_.sampler == "top18";
+    if (top18) server.top18();
+    meter_over_time over_time(server);
     const auto start = clock_type::now();
     for (int i = 1; i <= count; ++i) {
       const auto until = start + i * sample_interval;
@@ -264,9 +235,9 @@ class runner {
       if (interrupted()) return false;
       if (load.over()) throw std::runtime_error("the load generator ended too early");
       p.samples.push_back(over_time.take());
-      if (top) p.samples.back().top18_percent = top->take();
+      if (top18) p.samples.back().top18_percent = server.top18();
     }
-    const auto last = read_tree_usage(server.pid());
+    const auto last = server.usage();
     const double took = seconds_type(clock_type::now() - start).count();
     if (last.processes == 0) throw std::runtime_error("the server ended");
     p.processes = static_cast<unsigned>(last.processes);
@@ -278,16 +249,19 @@ class runner {
   }
 
   const run_options& options_;
-  bool groups_;
-  std::vector<unsigned> server_cpus_;
+  target_options targets_;
   std::vector<unsigned> load_cpus_;
+  std::string key_;  // of the chats
+  std::string key_file_;
 };
 
 // settings_of: what two runs must share to be one.
 std::string settings_of(const run_options& o) {
-  return fmt::format("seconds={} sampler={} server-cpus={} load-cpus={}", o.seconds, o.sampler,
-                     o.server_cpus.empty() ? "all" : o.server_cpus,
-                     o.load_cpus.empty() ? "all" : o.load_cpus);
+  return fmt::format("seconds={} sampler={} server-cpus={} load-cpus={}{}{}{}{}", o.seconds,
+                     o.sampler, o.server_cpus.empty() ? "all" : o.server_cpus,
+                     o.load_cpus.empty() ? "all" : o.load_cpus,
+                     o.server_host.empty() ? "" : " server-host=", o.server_host,
+                     o.server.empty() ? "" : " server=", o.server);
 }
 
 results begin(const run_options& o, bool groups) {
@@ -348,9 +322,10 @@ std::vector<std::string> all_paradigms() {
   return names;
 }
 
-std::string go_server(const std::string& program) {
-  const auto path = std::filesystem::path(program).parent_path() / "weft-lab-go";
-  return std::filesystem::exists(path) ? path.string() : std::string();
+std::string host_of(const std::string& address) {
+  const auto colon = address.rfind(':');
+  const bool has_port = colon != std::string::npos && address.find(']', colon) == std::string::npos;
+  return has_port ? address.substr(0, colon) : address;
 }
 
 int run(const run_options& options) {
