@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <weft/go.h>
 #include <weft/mutex.h>
 #include <weft/net.h>
@@ -9,6 +10,7 @@
 #include <weft/wait_group.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -30,6 +32,17 @@ constexpr auto drain_time = 5s;
 // What slow connections do.
 constexpr auto byte_pause = 50ms;
 constexpr auto read_pause = 100ms;
+
+// hold_little: buffers so small that a slow connection is soon stuck, instead of first passing the
+// megabytes that the kernel would hold for it.
+weft::result<void> hold_little(int fd) {
+  const int bytes = 16 * 1024;
+  if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) != 0 ||
+      ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) != 0)
+    return std::unexpected(
+        weft::error(std::error_code(errno, std::system_category()), "setsockopt"));
+  return {};
+}
 
 class generator {
  public:
@@ -88,7 +101,9 @@ class generator {
   }
 
   void connect(std::uint64_t number, clock_type::time_point due) {
-    auto conn = weft::net::dial("tcp", options_.address, 10s);
+    weft::net::dial_options how;
+    if (pace_of(number) != pace::steady) how.control = hold_little;
+    auto conn = weft::net::dial("tcp", options_.address, how, 10s);
     const auto took = clock_type::now() - due;
     if (!conn) {
       fail(conn.error().message());

@@ -85,7 +85,12 @@ std::string axis_of(const selection& of) {
   return fmt::format("concurrent connections, {} ({})", what, of.variant);
 }
 
-// paper_figures: what the paper plotted.
+std::string operation_title(std::string_view workload) {
+  if (workload == "storm") return "CPU for a client served";
+  return workload == "chat" ? "CPU for a line delivered to a member" : "CPU for a message echoed";
+}
+
+// add_paper_figures: what the paper plotted.
 void add_paper_figures(std::vector<figure>& all, const selection& of) {
   auto a = lines_of(of, [](const point& p) { return p.mean_percent; });
   auto b = lines_of(of, [](const point& p) { return p.variation; });
@@ -110,15 +115,14 @@ void add_top18(std::vector<figure>& all, const selection& of) {
 
 struct plotted {
   std::string_view name;
-  std::string_view title;
+  std::string_view title;  // empty: operation_title
   std::string_view label;
   double (*value)(const point&);
 };
 constexpr std::array plots = {
     plotted{"cost", "CPU for a megabyte", "microseconds / MB",
             [](const point& p) { return p.us_per_mb; }},
-    plotted{"operation", "CPU for a message echoed, a client served or a line delivered",
-            "microseconds", [](const point& p) { return p.us_per_operation; }},
+    plotted{"operation", {}, "microseconds", [](const point& p) { return p.us_per_operation; }},
     plotted{"memory", "Memory of the server, shared pages by their share", "MiB",
             [](const point& p) { return p.memory_kib / 1024; }},
     plotted{"switches", "Context switches of the server", "per second",
@@ -148,8 +152,10 @@ std::vector<figure> figures(const results& r, std::string_view workload, std::st
       return std::any_of(line.points.begin(), line.points.end(),
                          [](const auto& at) { return at.second > 0; });
     });
+    const std::string title =
+        plot.title.empty() ? operation_title(workload) : std::string(plot.title);
     if (any)
-      all.push_back({std::string(plot.name), svg_plot(plot.title, axis_of(of), plot.label, lines)});
+      all.push_back({std::string(plot.name), svg_plot(title, axis_of(of), plot.label, lines)});
   }
   for (auto& f : all) f.name = fmt::format("{}-{}-{}", workload, variant, f.name);
   return all;

@@ -50,6 +50,13 @@ double step_for(double most) {
   return 10 * power;
 }
 
+// mark_text: a value at a mark, short enough to stand beside the axis.
+std::string mark_text(double value) {
+  if (value >= 1e6) return fmt::format("{:g}M", value / 1e6);
+  if (value >= 1e4) return fmt::format("{:g}k", value / 1e3);
+  return fmt::format("{:.4g}", value);
+}
+
 struct scale {
   double first_x;
   double last_x;
@@ -87,8 +94,8 @@ std::string axes(const scale& s, std::string_view x_label, std::string_view y_la
   for (double value = 0; value <= s.most_y * 1.0001; value += step) {
     out += fmt::format(
         "<line x1='{0:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{2:.1f}' class='grid'/>"
-        "<text x='{3:.1f}' y='{4:.1f}' class='mark' text-anchor='end'>{5:.4g}</text>\n",
-        left, width - right, s.y(value), left - 8, s.y(value) + 4, value);
+        "<text x='{3:.1f}' y='{4:.1f}' class='mark' text-anchor='end'>{5}</text>\n",
+        left, width - right, s.y(value), left - 8, s.y(value) + 4, mark_text(value));
   }
   for (double value = s.first_x; value <= s.last_x * 1.0001; value *= 2) {
     out += fmt::format(
@@ -145,9 +152,10 @@ std::string svg_plot(std::string_view title, std::string_view x_label, std::stri
                        colour, dash);
     for (const auto& [x, y] : line.points)
       out += fmt::format(
-          "<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}' stroke='{}'><title>{}: {:.0f}, {:.4g}"
+          "<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}' stroke='{}'><title>{}: {:.0f}, {}"
           "</title></circle>\n",
-          s.x(x), s.y(y), line.dashed ? "#fff" : colour, colour, escape_html(line.name), x, y);
+          s.x(x), s.y(y), line.dashed ? "#fff" : colour, colour, escape_html(line.name), x,
+          y < 1e4 ? fmt::format("{:.4g}", y) : fmt::format("{:.0f}", y));
     out += fmt::format(
         "<line x1='{0:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{2:.1f}' stroke='{3}' "
         "stroke-width='2'{4}/><text x='{5:.1f}' y='{6:.1f}'>{7}</text>\n",

@@ -18,6 +18,13 @@ TEST(lab_plot, every_series_is_drawn_and_named_and_foreign_ones_are_dashed) {
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 
+TEST(lab_plot, large_values_are_marked_shortly) {
+  const auto svg = lab::svg_plot("t", "x", "y", {{"p", false, {{1, 800'000}, {2, 2'000'000}}}});
+  EXPECT_THAT(svg, HasSubstr(">500k</text>"));
+  EXPECT_THAT(svg, HasSubstr(">2M</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr("e+")));
+}
+
 TEST(lab_plot, nothing_and_zeros_make_a_plot_too) {
   for (const auto& lines :
        {std::vector<lab::series>{}, std::vector<lab::series>{{"p", false, {{4, 0}}}}}) {
