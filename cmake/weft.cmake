@@ -56,7 +56,36 @@ macro(weft_find_gtest)
   else()
     find_package(GTest REQUIRED)
   endif()
+  weft_test_headers(weft_test_headers)
+  weft_test_headers(weft_inner_test_headers weft_internal)
 endmacro()
+
+# weft_test_headers(NAME [LIBS ...]): what every test includes, compiled once for all of them: half the
+# time that building the tests takes.
+function(weft_test_headers name)
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/${name}.cc CONTENT "")
+  add_library(${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${name}.cc)
+  weft_test_options(${name} ${ARGN})
+  # As an executable's code is, which the tests are.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIE)
+  target_precompile_headers(
+    ${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <array> <atomic> <chrono> <functional> <memory>
+    <mutex> <string> <thread> <vector>)
+endfunction()
+
+# weft_test_options(NAME [LIBS ...]): what a test is compiled with. The flags of precompiled headers are
+# ccache's wishes.
+function(weft_test_options name)
+  target_link_libraries(
+    ${name} PRIVATE weft::weft weft_flags ${ARGN} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_compile_options(
+    ${name} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>"
+                    "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+  if(WEFT_SANITIZE) # optimising test code for a sanitizer takes longer than running it
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+  endif()
+endfunction()
 
 # weft_test(NAME a_test.cc ... [LIBS ...]): one GoogleTest binary, one entry for ctest. Under src/
 # and tests/ it sees the library's internals; elsewhere only what an installed weft offers.
@@ -66,14 +95,13 @@ function(weft_test name)
   endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
-  target_link_libraries(
-    ${name} PRIVATE weft::weft weft_flags ${arg_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
-  if(WEFT_SANITIZE) # optimising test code for a sanitizer takes longer than running it
-    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
-  endif()
   file(RELATIVE_PATH where ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   if(where MATCHES "^(src|tests)(/|$)")
-    target_link_libraries(${name} PRIVATE weft_internal)
+    weft_test_options(${name} weft_internal ${arg_LIBS})
+    target_precompile_headers(${name} REUSE_FROM weft_inner_test_headers)
+  else()
+    weft_test_options(${name} ${arg_LIBS})
+    target_precompile_headers(${name} REUSE_FROM weft_test_headers)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)

@@ -28,14 +28,14 @@ sanitizer_environment() {
   esac
 }
 
-# build_suites PRESET SUITE...: one step; binaries that could not be brought up to date are removed,
-# so that a stale one cannot pass.
+# build_suites PRESET SUITE...: one step, those suites alone; binaries that could not be brought up to
+# date are removed, so that a stale one cannot pass.
 build_suites() {
   local preset=$1 name="build $1" start=$SECONDS target targets=()
   shift
   configure "$preset" >"$(log_of "$name")" 2>&1 || rm -f "build/$preset/tests.txt"
   for target in "$@"; do
-    [ ${#words[@]} -gt 0 ] && [ -n "$(binary_of "$preset" "$target")" ] && targets+=("$target")
+    [ -n "$(binary_of "$preset" "$target")" ] && targets+=("$target")
   done
   if limited 1500 "$(log_of "$name")" ./dev build "$preset" "${targets[@]}"; then
     report "$name" 1 0 $((SECONDS - start))
@@ -126,6 +126,7 @@ steps_all() {
     conformance $preset "$preset migrate P=1,2,8" 1,2,8 WEFT_TEST_MODE=migrate
   done
   run_preset clang clang all
+  step "build everything with clang" 900 ./dev build clang
   step "tidy" 1200 tools/tidy build/clang
   run_preset ucontext ucontext all
   run_preset release poll "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_POLLER=poll
