@@ -56,12 +56,13 @@ macro(weft_find_gtest)
   else()
     find_package(GTest REQUIRED)
   endif()
-  weft_test_headers(weft_test_headers)
-  weft_test_headers(weft_inner_test_headers weft_internal)
+  if(WEFT_SANITIZE) # elsewhere optimising takes the time, and g++ 12 warns of what is in the headers
+    weft_test_headers(weft_test_headers)
+    weft_test_headers(weft_inner_test_headers weft_internal)
+  endif()
 endmacro()
 
-# weft_test_headers(NAME [LIBS ...]): what every test includes, compiled once for all of them: half the
-# time that building the tests takes.
+# weft_test_headers(NAME [LIBS ...]): what every test includes, compiled once for all of them.
 function(weft_test_headers name)
   file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/${name}.cc CONTENT "")
   add_library(${name} OBJECT EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${name}.cc)
@@ -79,11 +80,10 @@ endfunction()
 function(weft_test_options name)
   target_link_libraries(
     ${name} PRIVATE weft::weft weft_flags ${ARGN} GTest::gmock GTest::gtest GTest::gtest_main)
-  target_compile_options(
-    ${name} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>"
-                    "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
   if(WEFT_SANITIZE) # optimising test code for a sanitizer takes longer than running it
-    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+    target_compile_options(
+      ${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0> "$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>"
+                      "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
   endif()
 endfunction()
 
@@ -98,10 +98,13 @@ function(weft_test name)
   file(RELATIVE_PATH where ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   if(where MATCHES "^(src|tests)(/|$)")
     weft_test_options(${name} weft_internal ${arg_LIBS})
-    target_precompile_headers(${name} REUSE_FROM weft_inner_test_headers)
+    set(headers weft_inner_test_headers)
   else()
     weft_test_options(${name} ${arg_LIBS})
-    target_precompile_headers(${name} REUSE_FROM weft_test_headers)
+    set(headers weft_test_headers)
+  endif()
+  if(WEFT_SANITIZE)
+    target_precompile_headers(${name} REUSE_FROM ${headers})
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
