@@ -191,9 +191,13 @@ steps_stress() {
   done
 }
 
-# steps_soak UNTIL: every suite under release, asan and tsan in random order, until $SECONDS is UNTIL.
+# steps_soak UNTIL: the lab's short run, then every suite under release, asan and tsan in random order,
+# until $SECONDS is UNTIL.
 steps_soak() {
   local preset round=0
+  step "build lab" 900 ./dev build release weft-lab weft-chat
+  rm -rf build/lab-soak
+  step "lab run --quick" 600 build/release/apps/lab/weft-lab run --quick --out build/lab-soak
   while [ "$SECONDS" -lt "$1" ]; do
     round=$((round + 1))
     for preset in release asan tsan; do

@@ -85,6 +85,17 @@ std::string axis_of(const selection& of) {
   return fmt::format("concurrent connections, {} ({})", what, of.variant);
 }
 
+// picture: lines, or bars where only one number of connections was measured.
+std::string picture(const selection& of, std::string_view title, std::string_view label,
+                    const std::vector<series>& lines) {
+  std::set<double> counts;
+  for (const auto& line : lines) {
+    for (const auto& [n, value] : line.points) counts.insert(n);
+  }
+  if (counts.size() != 1) return svg_plot(title, axis_of(of), label, lines);
+  return svg_bars(title, fmt::format("{:.0f} {}", *counts.begin(), axis_of(of)), label, lines);
+}
+
 std::string operation_title(std::string_view workload) {
   if (workload == "storm") return "CPU for a client served";
   return workload == "chat" ? "CPU for a line delivered to a member" : "CPU for a message echoed";
@@ -143,8 +154,8 @@ std::vector<figure> figures(const results& r, std::string_view workload, std::st
     add_paper_figures(all, of);
     add_top18(all, of);
   } else {
-    all.push_back({"cpu", svg_plot("Mean CPU", axis_of(of), "% of one CPU",
-                                   lines_of(of, [](const point& p) { return p.mean_percent; }))});
+    all.push_back({"cpu", picture(of, "Mean CPU", "% of one CPU",
+                                  lines_of(of, [](const point& p) { return p.mean_percent; }))});
   }
   for (const auto& plot : plots) {
     const auto lines = lines_of(of, plot.value);
@@ -154,8 +165,7 @@ std::vector<figure> figures(const results& r, std::string_view workload, std::st
     });
     const std::string title =
         plot.title.empty() ? operation_title(workload) : std::string(plot.title);
-    if (any)
-      all.push_back({std::string(plot.name), svg_plot(title, axis_of(of), plot.label, lines)});
+    if (any) all.push_back({std::string(plot.name), picture(of, title, plot.label, lines)});
   }
   for (auto& f : all) f.name = fmt::format("{}-{}-{}", workload, variant, f.name);
   return all;

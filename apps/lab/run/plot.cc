@@ -112,6 +112,22 @@ std::string axes(const scale& s, std::string_view x_label, std::string_view y_la
   return out;
 }
 
+// head: the beginning of a picture, with its title.
+std::string head(std::string_view title, double picture_height) {
+  return fmt::format(
+      "<svg viewBox='0 0 {0} {1}' width='{0}' height='{1}' xmlns='http://www.w3.org/2000/svg' "
+      "role='img'>\n<title>{2}</title>\n"
+      "<style>text{{font:12px sans-serif;fill:#222}}.title{{font-weight:bold;font-size:14px}}"
+      ".grid{{stroke:#ddd}}.mark{{fill:#555}}</style>\n"
+      "<rect width='{0}' height='{1}' fill='#fff'/>\n"
+      "<text x='{3:.1f}' y='22' class='title'>{2}</text>\n",
+      width, picture_height, escape_html(title), left);
+}
+
+std::string value_text(double value) {
+  return value < 1e4 ? fmt::format("{:.4g}", value) : fmt::format("{:.0f}", value);
+}
+
 }  // namespace
 
 std::string escape_html(std::string_view text) {
@@ -132,14 +148,7 @@ std::string escape_html(std::string_view text) {
 std::string svg_plot(std::string_view title, std::string_view x_label, std::string_view y_label,
                      const std::vector<series>& lines) {
   const scale s = scale_of(lines);
-  std::string out = fmt::format(
-      "<svg viewBox='0 0 {0} {1}' width='{0}' height='{1}' xmlns='http://www.w3.org/2000/svg' "
-      "role='img'>\n<title>{2}</title>\n"
-      "<style>text{{font:12px sans-serif;fill:#222}}.title{{font-weight:bold;font-size:14px}}"
-      ".grid{{stroke:#ddd}}.mark{{fill:#555}}</style>\n"
-      "<rect width='{0}' height='{1}' fill='#fff'/>\n"
-      "<text x='{3:.1f}' y='22' class='title'>{2}</text>\n",
-      width, height, escape_html(title), left);
+  std::string out = head(title, height);
   out += axes(s, x_label, y_label);
   double legend_y = top + 6;
   for (const auto& line : lines) {
@@ -155,7 +164,7 @@ std::string svg_plot(std::string_view title, std::string_view x_label, std::stri
           "<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}' stroke='{}'><title>{}: {:.0f}, {}"
           "</title></circle>\n",
           s.x(x), s.y(y), line.dashed ? "#fff" : colour, colour, escape_html(line.name), x,
-          y < 1e4 ? fmt::format("{:.4g}", y) : fmt::format("{:.0f}", y));
+          value_text(y));
     out += fmt::format(
         "<line x1='{0:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{2:.1f}' stroke='{3}' "
         "stroke-width='2'{4}/><text x='{5:.1f}' y='{6:.1f}'>{7}</text>\n",
@@ -163,6 +172,35 @@ std::string svg_plot(std::string_view title, std::string_view x_label, std::stri
         legend_y + 4, escape_html(line.name));
     legend_y += 20;
   }
+  return out + "</svg>\n";
+}
+
+std::string svg_bars(std::string_view title, std::string_view x_label, std::string_view y_label,
+                     const std::vector<series>& lines) {
+  constexpr double names = 130;
+  constexpr double values = 90;
+  constexpr double bar = 22;
+  double most = 0;
+  for (const auto& line : lines) {
+    if (!line.points.empty()) most = std::max(most, line.points.front().second);
+  }
+  if (most <= 0) most = 1;
+  const double all = top + bar * static_cast<double>(lines.size()) + 36;
+  std::string out = head(title, all);
+  double y = top;
+  for (const auto& line : lines) {
+    const double value = line.points.empty() ? 0 : line.points.front().second;
+    const double length = value / most * (width - left - names - values);
+    out += fmt::format(
+        "<text x='{0:.1f}' y='{1:.1f}' text-anchor='end'>{2}</text>"
+        "<rect x='{3:.1f}' y='{4:.1f}' width='{5:.1f}' height='{6:.1f}' fill='{7}'/>"
+        "<text x='{8:.1f}' y='{1:.1f}' class='mark'>{9}</text>\n",
+        left + names - 8, y + bar / 2 + 4, escape_html(line.name), left + names, y + 3, length,
+        bar - 6, colour_of(line.name), left + names + length + 6, value_text(value));
+    y += bar;
+  }
+  out += fmt::format("<text x='{:.1f}' y='{:.1f}' class='label'>{}; {}</text>\n", left + names,
+                     y + 20, escape_html(y_label), escape_html(x_label));
   return out + "</svg>\n";
 }
 

@@ -20,6 +20,10 @@ struct series {
 std::string svg_plot(std::string_view title, std::string_view x_label, std::string_view y_label,
                      const std::vector<series>& lines);
 
+// svg_bars: a bar per series, for its first point: where all have the same single x.
+std::string svg_bars(std::string_view title, std::string_view x_label, std::string_view y_label,
+                     const std::vector<series>& lines);
+
 // escape_html: text that may stand in HTML, and in attributes.
 std::string escape_html(std::string_view text);
 

@@ -25,6 +25,15 @@ TEST(lab_plot, large_values_are_marked_shortly) {
   EXPECT_THAT(svg, Not(HasSubstr("e+")));
 }
 
+TEST(lab_plot, a_bar_is_as_long_as_its_value) {
+  const auto svg = lab::svg_bars("t", "64 of them", "us",
+                                 {{"epoll", false, {{64, 50}}}, {"go", false, {{64, 100}}}});
+  EXPECT_THAT(svg, HasSubstr(">epoll</text>"));
+  EXPECT_THAT(svg, HasSubstr("width='268.0'"));
+  EXPECT_THAT(svg, HasSubstr("width='536.0'"));
+  EXPECT_THAT(lab::svg_bars("t", "x", "y", {{"p", false, {}}}), Not(HasSubstr("nan")));
+}
+
 TEST(lab_plot, nothing_and_zeros_make_a_plot_too) {
   for (const auto& lines :
        {std::vector<lab::series>{}, std::vector<lab::series>{{"p", false, {{4, 0}}}}}) {

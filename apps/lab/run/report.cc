@@ -30,21 +30,26 @@ std::string sections(const results& r) {
   return out;
 }
 
-std::string seen_by_top(const point& p) {
-  return p.top18_percent > 0 ? fmt::format("{:.2f}", p.top18_percent) : std::string();
+// measured: nothing where there was nothing to measure.
+std::string measured(double value, int digits) {
+  return value > 0 ? fmt::format("{:.{}f}", value, digits) : std::string();
 }
 
 std::string row(const point& p) {
-  return fmt::format(
-      "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td>"
-      "<td>{:.2f}</td><td>{}</td><td>{:.3f}</td><td>{:.2f}</td><td>{:.0f}</td><td>{:.1f}</"
-      "td><td>{}</td><td>{}</"
-      "td><td>{:.0f}</td>"
-      "<td>{:.0f}</td><td>{:.0f}</td><td>{:.0f}</td><td>{}</td></tr>\n",
-      p.workload, p.variant, escape_html(p.paradigm), p.connections, p.mean_percent, p.user_percent,
-      p.system_percent, seen_by_top(p), p.variation, p.us_per_operation, p.us_per_mb,
-      p.memory_kib / 1024, p.processes, p.threads, p.switches_per_s, p.load.latency.p50_us,
-      p.load.latency.p99_us, p.load.latency.p999_us, escape_html(p.load.limit));
+  const auto& latency = p.load.latency;
+  std::string out = "<tr>";
+  for (const auto& cell :
+       {escape_html(p.workload), escape_html(p.variant), escape_html(p.paradigm),
+        std::to_string(p.connections), fmt::format("{:.2f}", p.mean_percent),
+        fmt::format("{:.2f}", p.user_percent), fmt::format("{:.2f}", p.system_percent),
+        measured(p.top18_percent, 2), fmt::format("{:.3f}", p.variation),
+        measured(p.us_per_operation, 2), measured(p.us_per_mb, 0),
+        fmt::format("{:.1f}", p.memory_kib / 1024), std::to_string(p.processes),
+        std::to_string(p.threads), fmt::format("{:.0f}", p.switches_per_s),
+        measured(latency.p50_us, 0), measured(latency.p99_us, 0), measured(latency.p999_us, 0),
+        escape_html(p.load.limit)})
+    out += "<td>" + cell + "</td>";
+  return out + "</tr>\n";
 }
 
 std::string table(const results& r) {
