@@ -122,7 +122,7 @@ PEERS = ["weft", "Go", "tokio", "Boost", "threads", "processes", "epoll", "io_ur
 def find(build, wanted):
     """The peers that are there, and of the others why not: ([Peer], {name: reason})."""
     there, missing = [], {}
-    out = os.path.join(build, "bench")
+    out = os.path.join(os.path.abspath(build), "bench")  # Go builds in its own directory
 
     def binary(name):
         return os.path.join(out, f"weft-bench{name}")
