@@ -6,12 +6,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <thread>
 
-#include <weft/channel.h>
 #include <weft/context.h>
-#include <weft/go.h>
 #include <weft/runtime.h>
-#include <weft/signal.h>
 
 #include "server/log.h"
 #include "server/options.h"
@@ -19,12 +17,22 @@
 
 namespace {
 
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
 // wait_for_signals: the first asks the server to drain, the second ends the process at once.
-void wait_for_signals(const weft::channel<int>& signals, const weft::cancel_function& stop) {
-  const int first = signals.recv().value();
-  tertulia::log_info("signal", {{"number", static_cast<long long>(first)}});
+void wait_for_signals(const weft::cancel_function& stop) {
+  const sigset_t set = stop_signals();
+  int signal = 0;
+  sigwait(&set, &signal);
+  tertulia::log_info("signal", {{"number", static_cast<long long>(signal)}});
   stop();
-  static_cast<void>(signals.recv());
+  sigwait(&set, &signal);
   ::_exit(tertulia::exit_failed);
 }
 
@@ -40,12 +48,10 @@ int main(int argc, char** argv) {
   tertulia::start_log(conf.log.level, conf.log.format);
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(077);  // what is said is nobody else's on this machine
-  weft::main([&] {
-    const weft::channel<int> signals(2);
-    weft::signal::notify(signals, {SIGTERM, SIGINT});
-    auto stopping = weft::with_cancel({});
-    weft::go({.name = "signals"},
-             [signals, stop = stopping.cancel] { wait_for_signals(signals, stop); });
-    return tertulia::serve(conf, stopping.ctx);
-  });
+  // Before any other thread exists, so that all of them leave these to the one that waits.
+  const sigset_t set = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  auto stopping = weft::with_cancel({});
+  std::thread(wait_for_signals, stopping.cancel).detach();
+  weft::main([&] { return tertulia::serve(conf, stopping.ctx); });
 }
