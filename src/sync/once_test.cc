@@ -83,7 +83,8 @@ TEST(once_value, a_limit_ends_the_wait_for_anothers_call) {
       hold.acquire().value();
       return 1;
     });
-    go([&] { v(); });
+    wait_group all;
+    all.go([&] { v(); });
     wait_until_parked(wait_reason::semaphore, 1);
     EXPECT_EQ(v.get(1ms).error(), errc::timeout);
     auto [ctx, cancel] = with_cancel({});
@@ -91,6 +92,7 @@ TEST(once_value, a_limit_ends_the_wait_for_anothers_call) {
     EXPECT_EQ(v.get(ctx).error(), errc::cancelled);
     hold.release();
     EXPECT_EQ(v(), 1);
+    all.wait().value();
   });
 }
 
