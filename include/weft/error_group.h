@@ -8,7 +8,7 @@
 //   if (auto done = all.wait(); !done) return done;     // the first error
 //
 // It is a scope (scope.h: failures, contexts, what may be referred to) with Go's errgroup on top:
-// a limit, and the first error as the cause of the cancellation. Different from Go: an exception of
+// a limit, and waits that report the first error again. Different from Go: an exception of
 // one of them is rethrown by wait(), and its destructor waits.
 
 #include <weft/context.h>
@@ -34,7 +34,7 @@ class error_group {
  public:
   // error_group: its context is below the caller's current one, or below `parent`.
   error_group() : error_group(weft::context::current()) {}
-  explicit error_group(const weft::context& parent) : own_(with_cancel(parent)), scope_(own_.ctx) {}
+  explicit error_group(const weft::context& parent) : scope_(parent) {}
   error_group(const error_group&) = delete;
   error_group& operator=(const error_group&) = delete;
   // ~error_group: waits for all, and throws what no wait() has reported, as a scope's does.
@@ -86,7 +86,7 @@ class error_group {
   // "scope join" means that `l` ended the wait before.
   result<void> wait(const limit& l = {}) {
     if (auto ended = scope_.wait(l); !ended) return ended;
-    own_.cancel();
+    scope_.cancel();
     const std::lock_guard hold(lock_);
     if (!failed_) {
       if (const auto joined = scope_.join(); !joined) failed_ = joined.error();
@@ -114,31 +114,20 @@ class error_group {
     semaphore* of_;
   };
 
+  // child: its slot is given back after the function.
   template <class F>
   struct child {
     slot held;
-    const cancel_function* cancel;
     F f;
-    auto operator()() {
-      if constexpr (detail::is_expected<std::invoke_result_t<F>>) {
-        auto returned = std::invoke(std::move(f));
-        if constexpr (std::is_convertible_v<decltype(returned.error()), error>) {
-          if (!returned.has_value()) (*cancel)(returned.error());
-        }
-        return returned;
-      } else {
-        std::invoke(std::move(f));
-      }
-    }
+    auto operator()() { return std::invoke(std::move(f)); }
   };
 
   template <class F>
   void start(F&& f, const std::source_location& site) {
     slot held(slots_ ? &*slots_ : nullptr);
-    scope_.go(child<std::decay_t<F>>{std::move(held), &own_.cancel, std::forward<F>(f)}, site);
+    scope_.go(child<std::decay_t<F>>{std::move(held), std::forward<F>(f)}, site);
   }
 
-  cancellable own_;
   std::ptrdiff_t limit_ = -1;
   std::optional<semaphore> slots_;
   mutex lock_;

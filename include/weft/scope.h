@@ -8,9 +8,10 @@
 //   both.join();                       // or at the end of the block
 //
 // One that throws, or returns a std::expected without a value, has failed. The first failure
-// cancels the scope's context, which the others see, and is what join() or the destructor reports:
-// an exception is rethrown there. When the block itself is left by an exception, the context is
-// cancelled, the goroutines are waited for, and that exception goes on; their failures are dropped.
+// cancels the scope's context, which the others see (an error is its cause()), and is what join()
+// or the destructor reports: an exception is rethrown there. When the block itself is left by an
+// exception, the context is cancelled, the goroutines are waited for, and that exception goes on;
+// their failures are dropped.
 //
 // Reads, writes and other input and output of its goroutines end when the context is done; what
 // else may wait takes the context as its limit.

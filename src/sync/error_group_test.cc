@@ -55,6 +55,24 @@ TEST(error_group, the_first_error_cancels_the_others_and_is_what_wait_returns) {
   });
 }
 
+// They return at the same time as the one that failed, which has still to leave its goroutine.
+TEST(error_group, what_the_others_return_because_of_it_is_not_the_first) {
+  in_weft([] {
+    for (int round = 0; round < 500; ++round) {
+      error_group all;
+      for (int i = 0; i < 3; ++i) {
+        all.go([&]() -> result<void> {
+             while (!all.context().done()) weft::yield();
+             return std::unexpected(error(errc::eof, "later"));
+           })
+            .value();
+      }
+      all.go([]() -> result<void> { return std::unexpected(first); }).value();
+      ASSERT_EQ(all.wait().error(), first) << "round " << round;
+    }
+  });
+}
+
 TEST(error_group, every_wait_returns_the_first_error) {
   in_weft([] {
     error_group all;

@@ -28,14 +28,21 @@ class scope_state {
     std::optional<error> returned;
   };
 
+  // fail: the first is recorded before the others can see that the context is done: what they
+  // return because of it is not the first.
   void fail(failure f) noexcept {
+    const std::optional<error> cause = f.returned;
     {
       base::locked hold(lock_);
       if (failed_) return;
       failed_ = true;
       std::swap(failure_, f);
     }
-    own.cancel();
+    if (cause.has_value()) {
+      own.cancel(*cause);
+    } else {
+      own.cancel();
+    }
   }
   // take_failure: what has to be reported; once. Where it was thrown stays here.
   [[nodiscard]] std::pair<std::exception_ptr, std::optional<error>> take_failure() noexcept {

@@ -344,6 +344,16 @@ TEST(scope_error, a_child_that_returns_one_has_failed) {
   });
 }
 
+TEST(scope_error, is_why_the_context_is_done) {
+  in_weft([] {
+    scope s;
+    s.go([]() -> result<void> { return std::unexpected(error(errc::eof, "child")); });
+    s.context().wait().value();
+    EXPECT_EQ(s.context().cause()->op(), std::string("child"));
+    EXPECT_FALSE(s.join());
+  });
+}
+
 TEST(scope_error, the_destructor_throws_what_nobody_joined_for) {
   in_weft([] {
     EXPECT_THROW(
