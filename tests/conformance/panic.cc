@@ -258,7 +258,11 @@ PROGRAM(mutex_may_be_unlocked_by_another, "sync.Mutex: not associated with a gor
   mutex m;
   m.lock();
   wait_group other;
-  other.go([&] { m.unlock(); });
+  other.go([&, main = sched::current_goroutine()] {
+    while (!main->try_hold()) yield();  // until it waits, as the report will say
+    main->drop_hold();
+    m.unlock();
+  });
   other.wait().value();
   say{m.try_lock()};
 }
