@@ -121,6 +121,9 @@ steps_all() {
       run_preset $preset "$preset $mode" "weft_sched_test weft_sync_test weft_net_test" WEFT_TEST_MODE=$mode
     done
   done
+  for mode in retake yield migrate,retake; do
+    run_preset tsan "tsan $mode" "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_TEST_MODE=$mode
+  done
   for preset in release tsan; do
     conformance $preset "$preset migrate P=1,2,8" 1,2,8 WEFT_TEST_MODE=migrate
   done

@@ -116,16 +116,22 @@ void go(const go_options& options, F&& f,
 // Returns at once when nobody does. On a plain thread: std::this_thread::yield().
 void yield() noexcept;
 
+// checkpoint: for long computations: yields if the caller has run for a while and others wait,
+// which it is told of once a millisecond; else it costs about as much as a call. Who never calls it
+// stops nobody either, but after 10 ms goes on as a thread of its own, with a lower priority.
+void checkpoint() noexcept;
+
 namespace detail {
 void enter_blocking() noexcept;
 void leave_blocking() noexcept;
 }  // namespace detail
 
 // blocking: calls `f` and returns what it returns, with the processor given to other goroutines
-// meanwhile: for calls that block the thread (fsync, getaddrinfo, a database). Inside f the caller
-// is an ordinary thread that may use weft all the same. An exception of f passes through.
-// Afterwards the goroutine takes a processor again, for which it may have to wait its turn. On a
-// plain thread it just calls f.
+// meanwhile: for calls that are known to block the thread (fsync, a database). Without it others
+// may wait for a millisecond until the processor is taken. Inside f the caller is an ordinary
+// thread that may use weft all the same. An exception of f passes through. Afterwards the goroutine
+// takes a processor again, for which it may have to wait its turn. On a plain thread it just calls
+// f.
 template <class F>
 decltype(auto) blocking(F&& f) {
   struct scope {

@@ -949,6 +949,29 @@ TEST(conn_stress, close_reaches_threads_and_goroutines_wherever_they_stand) {
   });
 }
 
+TEST(conn_runtime, the_network_goes_on_while_the_only_processor_computes) {
+  const auto work = [] {
+    auto l = listen("tcp", "127.0.0.1:0").value();
+    std::atomic<bool> heard{false};
+    go([&] {
+      auto c = l.accept().value();
+      std::array<char, 10> buffer;
+      EXPECT_EQ(c.read(buffer).value(), 5U);
+      heard = true;
+    });
+    std::thread client([where = l.local_address()] {
+      auto c = dial("tcp", where.to_string()).value();
+      std::this_thread::sleep_for(30ms);  // until the monitor sleeps in the poller
+      EXPECT_TRUE(c.write("hello"));
+    });
+    yield();
+    while (!heard.load()) {
+    }
+    client.join();
+  };
+  weft::run(work, {.max_procs = 1});
+}
+
 TEST(conn_stress, end_of_the_runtime_reaches_threads_wherever_they_stand) {
   const int rounds = scaled(200);
   int freed = 0;

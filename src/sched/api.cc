@@ -100,6 +100,15 @@ void go_of_nil() noexcept { base::fatal("go of nil func value"); }
 
 }  // namespace detail
 
+void checkpoint() noexcept {
+  sched::machine* m = sched::current_machine();
+  if (m == nullptr || m->asked_dispatch != m->dispatches) [[likely]]
+    return;
+  m->asked_dispatch = 0;
+  const sched::gate inside;
+  sched::scheduler::give_way_current(*sched::current_machine());
+}
+
 void yield() noexcept {
   if (!in_goroutine()) {
     std::this_thread::yield();

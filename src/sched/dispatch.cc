@@ -37,6 +37,8 @@ constexpr std::uint32_t timers_every = 16;
 // prefetch_record_ahead, prefetch_stack_ahead: how many dispatches before its own.
 constexpr std::uint32_t prefetch_record_ahead = 12;
 constexpr std::uint32_t prefetch_stack_ahead = 6;
+// operations_max: of a goroutine between two parks.
+constexpr std::uint32_t operations_max = 4096;
 // young_budget: dispatches from young until the rest of it lets the roots go first.
 constexpr std::uint32_t young_budget = 64;
 
@@ -80,7 +82,8 @@ scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
   g.last_machine = &m;
   *m.eh = g.eh;
   m.current = &g;
-  m.operations_left = operations_max;
+  m.dispatches = m.dispatches + 1;
+  m.operations_left = operations_of_turn(m);
   trace::dispatched(g);
   return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
           g.stack->fiber};
@@ -173,7 +176,8 @@ void scheduler::goroutine_entry(void*) {
       next->to_running();
       next->last_machine = &m;
       m.current = next;
-      m.operations_left = operations_max;
+      m.dispatches = m.dispatches + 1;
+      m.operations_left = operations_of_turn(m);
       *m.eh = {};
       trace::dispatched(*next);
       continue;
@@ -190,7 +194,7 @@ bool scheduler::home_is_due(machine& m) noexcept {
   processor& p = *m.p;
   // relaxed: a hint; whoever revokes waits until we are out of the runtime.
   if (m.revoked.load(base::relaxed)) return true;
-  if (m.bound()) [[unlikely]]
+  if (m.bound() || m.worn) [[unlikely]]
     return true;
   ++p.tick;
   if (fair_turn_due(p)) return true;
@@ -265,6 +269,10 @@ void scheduler::demote_young(machine& m) noexcept {
 
 bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fair_every == 0; }
 
+void scheduler::make_fair_turn_due(processor& p) noexcept {
+  p.tick += (fair_every - p.tick % fair_every) % fair_every;
+}
+
 void scheduler::park_current(machine& m) noexcept {
   goroutine& g = *m.current;
   trace::parking(g, g.reason);
@@ -278,7 +286,10 @@ void scheduler::park_current(machine& m) noexcept {
 }
 
 void scheduler::yield_current(machine& m) noexcept {
-  if (m.p == nullptr) return;  // inside blocking(): the thread is the kernel's to share
+  if (m.p == nullptr) {
+    if (m.taken) take_again(m);
+    return;  // else inside blocking(): the thread is the kernel's to share
+  }
   scheduler& s = *m.owner;
   goroutine& g = *m.current;
   const bool home = home_is_due(m) || s.modes_.migrate;
@@ -296,20 +307,29 @@ void scheduler::yield_current(machine& m) noexcept {
 
 // give_way_current: a yield that is a fair turn: the network and the timers get a look as well.
 void scheduler::give_way_current(machine& m) noexcept {
-  if (m.p == nullptr) return;  // inside blocking(), as in yield_current
-  m.p->tick += fair_every - 1 - m.p->tick % fair_every;
+  if (m.p != nullptr) m.p->tick += fair_every - 1 - m.p->tick % fair_every;  // home_is_due adds one
   yield_current(m);
 }
 
+// operations_of_turn: what a goroutine may do between two parks before it gives way.
+std::uint32_t scheduler::operations_of_turn(machine& m) noexcept {
+  if (m.owner->modes_.yield) [[unlikely]]
+    return 2 + static_cast<std::uint32_t>(m.random() >> 62);
+  return operations_max;
+}
+
 [[gnu::noinline]] void give_way(machine& m) noexcept {
-  m.operations_left = operations_max;
+  m.operations_left = scheduler::operations_of_turn(m);
   scheduler::give_way_current(m);
 }
 
-void scheduler::begin_blocking(machine& m) noexcept {
+void scheduler::begin_blocking(machine& before) noexcept {
+  leave_worn(before);
+  machine& m = *current_machine();
   scheduler& s = *m.owner;
   trace::blocking_begins(*m.current);
   if (m.current->blocking_depth++ != 0) return;  // no processor is held here (park_current)
+  if (std::exchange(m.taken, false)) return;     // nor here, and out_ counts it
   // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
   s.out_.fetch_add(1, base::relaxed);
   drop_processor(m);
@@ -326,7 +346,7 @@ void scheduler::end_blocking(machine& m) noexcept {
   scheduler& s = *m.owner;
   trace::blocking_ends(*m.current);
   if (--m.current->blocking_depth != 0) return;
-  m.p = s.take_idle_processor();
+  if (!m.worn) m.hold(s.take_idle_processor());
   if (m.p != nullptr) {
     s.out_.fetch_sub(
         1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen

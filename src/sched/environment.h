@@ -25,6 +25,23 @@ namespace weft::sched {
 // scheduler's code. 0 or an errno.
 [[nodiscard]] int start_thread(void (*body)(void*), void* argument) noexcept;
 
+// thread_id: the calling thread's number in /proc; 0 where there is none.
+[[nodiscard]] int thread_id() noexcept;
+
+// thread_blocks: whether that thread waits in a system call now, as opposed to computing, or
+// waiting for a CPU. Unknown without /proc, or a descriptor for it.
+enum class blocks : std::uint8_t { no, yes, unknown };
+[[nodiscard]] blocks thread_blocks(int thread_id) noexcept;
+
+// cpu_clock: of the calling thread, for cpu_ns().
+[[nodiscard]] int cpu_clock() noexcept;
+
+// cpu_ns: how long the thread of that clock has had a CPU.
+[[nodiscard]] std::int64_t cpu_ns(int cpu_clock) noexcept;
+
+// lower_priority: of that thread: nice(2) by 10.
+void lower_priority(int thread_id) noexcept;
+
 // thread_count: threads of this process, to tell whether somebody foreign could still wake a
 // goroutine; 0 if unknown.
 [[nodiscard]] std::size_t thread_count() noexcept;

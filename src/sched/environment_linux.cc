@@ -1,9 +1,13 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -97,6 +101,39 @@ int start_thread(void (*body)(void*), void* argument) noexcept {
   ::pthread_attr_destroy(&attributes);
   if (error != 0) delete start;
   return error;
+}
+
+int thread_id() noexcept { return static_cast<int>(::syscall(SYS_gettid)); }
+
+blocks thread_blocks(int thread_id) noexcept {
+  // proc(5): "running", or the number of the call, its arguments and where it was made.
+  char name[64];
+  std::snprintf(name, sizeof name, "/proc/self/task/%d/syscall", thread_id);
+  const int fd = ::open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return blocks::unknown;
+  char first = 'r';
+  const auto n = ::read(fd, &first, 1);
+  ::close(fd);
+  if (n != 1) return blocks::unknown;
+  return first == 'r' ? blocks::no : blocks::yes;
+}
+
+int cpu_clock() noexcept {
+  clockid_t clock = CLOCK_THREAD_CPUTIME_ID;
+  ::pthread_getcpuclockid(::pthread_self(), &clock);
+  return clock;
+}
+
+std::int64_t cpu_ns(int cpu_clock) noexcept {
+  timespec t{};
+  ::clock_gettime(cpu_clock, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+void lower_priority(int thread_id) noexcept {
+  constexpr int lowered_by = 10;
+  const auto who = static_cast<id_t>(thread_id);
+  ::setpriority(PRIO_PROCESS, who, ::getpriority(PRIO_PROCESS, who) + lowered_by);
 }
 
 std::size_t thread_count() noexcept {

@@ -7,9 +7,14 @@
 // I1  A machine's sequence is odd exactly while it runs runtime code; gates do not nest (asserted
 //     by the parity).
 // I2  revoked is read after the sequence became odd. The one who revokes sets it, makes the
-//     barrier, then reads the sequence: either it sees "inside", or the machine sees "revoked". The
-//     machine's side of the barrier is free where membarrier(2) exists (asymmetric.h), an atomic
-//     exchange elsewhere and under ThreadSanitizer.
+//     barrier, then reads the sequence: either it is not what it was, or the machine sees
+//     "revoked" before it does anything else. The machine's side of the barrier is free where
+//     membarrier(2) exists (asymmetric.h), a fence elsewhere and under ThreadSanitizer.
+// I3  Between that read and the end of what he takes, who revokes holds the handoff lock, which a
+//     machine that finds itself revoked takes first.
+//
+// A mere flag instead of the sequence will not do: a machine may have come out, gone in, and come
+// out with another processor since it was looked at (tests/model/handoff.pml fails without it).
 //
 // A goroutine may leave on another machine than it entered on, and its record knows which. Plain
 // threads pass through. A throw happens after leaving.

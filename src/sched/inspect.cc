@@ -339,8 +339,9 @@ bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
 bool scheduler::check_deadlock() noexcept {
   std::uint64_t before = 0;
   if (!looks_dead(&before)) return false;
-  // The caller of run(), our signal thread, ThreadSanitizer's own, and the machines.
-  std::size_t known = 1 + (WEFT_TSAN != 0 ? 1 : 0) +
+  // The caller of run(), the monitor, ThreadSanitizer's own, our signal thread, who starts threads,
+  // and the machines.
+  std::size_t known = 2 + (WEFT_TSAN != 0 ? 1 : 0) +
                       (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
                       (thread_starter_runs() ? 1 : 0);
   {

@@ -44,8 +44,12 @@ test_modes read_test_modes() {
       modes.migrate = true;
     } else if (word == "shuffle") {
       modes.shuffle = true;
+    } else if (word == "yield") {
+      modes.yield = true;
+    } else if (word == "retake") {
+      modes.retake = true;
     } else if (!word.empty()) {
-      base::fatal("WEFT_TEST_MODE: the modes are migrate and shuffle");
+      base::fatal("WEFT_TEST_MODE: the modes are migrate, shuffle, yield and retake");
     }
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
@@ -181,6 +185,8 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
     base::futex_wake(call.self->main_done_, 1);
   };
   main_ = g;
+  if (const int error = start_thread(monitor_thread, this); error != 0)
+    base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
   start(*g);
   // acquire: pairs with the store above.
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
@@ -242,11 +248,14 @@ void scheduler::machine_thread(void* raw) noexcept {
     m.eh = arch::current_eh_globals();
     m.home_fiber = arch::sanitizer::current_fiber();
     m.home_stack = arch::sanitizer::thread_stack();
+    m.thread_id = thread_id();
+    m.cpu_clock = cpu_clock();
     set_current_machine(&m);
     while (m.awake.load(base::acquire) == 0)
       base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
     s.take_handed(m);
     s.machine_loop(m);
+    if (std::exchange(m.worn, false)) s.worn_.fetch_sub(1, base::relaxed);  // relaxed: a count
     set_current_machine(nullptr);
   }
   auto& word = s.exits_;
@@ -257,6 +266,7 @@ void scheduler::machine_thread(void* raw) noexcept {
 }
 
 void scheduler::stop_all() noexcept {
+  end_monitor();
   const auto give_up_at = now_ns() + stop_grace_ns;
   // seq_cst: publishes to stopping(), and comes before our look at visitors_ (make_runnable).
   stopping_.store(true, base::seq_cst);
@@ -270,6 +280,7 @@ void scheduler::stop_all() noexcept {
     std::size_t outside = 0;
     machine* sleeping = nullptr;
     {
+      base::locked revoking(handoff_lock_);
       base::locked hold(lock_);
       // relaxed: the barrier below orders it before our look at the sequences.
       for (const auto& m : machines_) m->revoked.store(true, base::relaxed);
@@ -305,9 +316,10 @@ void scheduler::stop_all() noexcept {
   }
 }
 
-// entered_revoked: the machine's scheduler has stopped: its goroutine never goes on; the machine
-// ends on its own stack.
+// entered_revoked: when the machine's scheduler has stopped, its goroutine never goes on; the
+// machine ends on its own stack.
 void entered_revoked(machine& m) noexcept {
+  m.owner->answer_revocation(m);
   if (!m.owner->stopping()) return;
   scheduler::switch_away(m, *m.current, nullptr, false);
   WEFT_ASSERT(false, "a goroutine of a stopped scheduler went on");

@@ -29,6 +29,11 @@ struct processor {
   // Constant after construction.
   std::uint32_t index = 0;
 
+  // holder: who took it up last; for the monitor.
+  base::atomic<machine*> holder{nullptr};
+  // stutters: blocking calls keep taking its machines away (monitor.cc).
+  shown<bool> stutters = false;
+
   young_queue young;
   root_queue roots;
   timer_heap timers;
@@ -56,14 +61,22 @@ struct machine {
   arch::eh_globals* eh = nullptr;
   void* home_fiber = nullptr;
   arch::sanitizer::stack_range home_stack;
+  shown<int> thread_id = 0;  // as in /proc
+  shown<int> cpu_clock = 0;  // of the thread (environment.h)
 
   // The gate (gate.h). seq: odd while inside; written by the machine only. revoked: by whoever
-  // revokes.
+  // revokes, under the handoff lock.
   alignas(64) base::atomic<std::uint64_t> seq{1};
   base::atomic<bool> revoked{false};
+  shown<std::uint64_t> dispatches = 0;      // written by the machine only
+  std::uint64_t spent_dispatch = 0;         // guarded by the handoff lock: it has used up its slice
+  shown<std::uint64_t> asked_dispatch = 0;  // written by the monitor: which should give way
 
-  // Owner only: the machine's own thread.
+  // Owner only: the machine's own thread. While seq is even and unchanged, the monitor under the
+  // handoff lock (gate.h, I2) may write p, taken and worn.
   alignas(64) processor* p = nullptr;
+  bool taken = false;  // p was: `current` runs on, as on a plain thread, until it would wait
+  bool worn = false;   // it was taken while computing: the thread has a lower priority, and ends
   goroutine* current = nullptr;
   arch::context home;
   std::uint32_t operations_left = 0;  // until `current` gives way (gate.h)
@@ -72,7 +85,7 @@ struct machine {
   // Of thread_lock.cc. locked: the only goroutine that runs here; others read whether there is one.
   shown<goroutine*> locked = nullptr;
   goroutine* handover = nullptr;  // dispatched here, and locked to another machine
-  bool ends = false;              // its goroutine ended locked: so does the thread
+  bool ends = false;              // so does the thread, when it comes home
   bool spinning = false;
   std::uint64_t random_state = 1;
   std::uint64_t next_id = 0;  // a batch of goroutine numbers
@@ -93,6 +106,13 @@ struct machine {
   // bound: a goroutine is locked to it, or it is about to end: it takes up no other.
   [[nodiscard]] bool bound() const noexcept { return locked != nullptr || ends; }
 
+  // hold: takes up a processor, or null.
+  void hold(processor* by) noexcept {
+    p = by;
+    // release: the monitor reads our sequence; pairs with its load.
+    if (by != nullptr) by->holder.store(this, base::release);
+  }
+
   [[nodiscard]] std::uint64_t random() noexcept {  // xorshift64*, Vigna 2016
     random_state ^= random_state >> 12;
     random_state ^= random_state << 25;
@@ -108,14 +128,13 @@ struct machine {
 // set_current_machine: by a machine's own thread, at its start and end.
 void set_current_machine(machine* m) noexcept;
 
-// entered_revoked: the slow path of the gate: does not return when the scheduler has stopped.
+// entered_revoked: the slow path of the gate: the machine's processor may be gone, or is given away
+// here. Does not return when the scheduler has stopped.
 void entered_revoked(machine& m) noexcept;
 
-// give_way: the current goroutine has used up its operations: whoever is ready goes first.
+// give_way: the current goroutine has used up its operations, or lost its processor: whoever is
+// ready goes first.
 void give_way(machine& m) noexcept;
-
-// operations_max: what a goroutine may do between two parks before it gives way.
-inline constexpr std::uint32_t operations_max = 4096;
 
 inline void enter_runtime(machine& m) noexcept {
   // relaxed: only this thread writes it; the barrier below orders it before the read of revoked

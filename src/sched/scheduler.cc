@@ -36,8 +36,9 @@
 //     spins only while it holds a processor.
 // I3  At most one machine is in the poller with a timeout other than 0 (polling_); it stays there
 //     until what it brought is queued.
-// I4  With all processors idle nobody runs a goroutine outside of blocking() (out_), and only who
-//     has set polling_, or a thread that is no machine, can hold one that is ready.
+// I4  With all processors idle nobody runs a goroutine but those that out_ counts: in blocking(),
+//     or taken from by the monitor (monitor.cc). Only who has set polling_, or is counted by out_,
+//     or a thread that is no machine, can hold one that is ready.
 //
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
@@ -56,13 +57,19 @@ namespace weft::sched {
 namespace {
 
 constexpr std::size_t global_batch_max = 128;
-constexpr std::int64_t second_look_ns = 50'000'000;
+// A thread that is just ending spoils the proof of a deadlock: looks_max more looks, each after
+// twice the time.
+constexpr std::int64_t next_look_ns = 50'000'000;
+constexpr int looks_max = 6;
 constexpr std::size_t migrate_scan_max = 256;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
 // single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park
 // and run it.
 constexpr int single_item_pause = 200;
+// idle_machine_ns: after which a machine ends that nobody needed.
+constexpr std::int64_t idle_machine_ns = 5'000'000'000;
+constexpr std::int64_t idle_machine_retake_ns = 500'000;  // of the test mode
 
 }  // namespace
 
@@ -172,12 +179,17 @@ bool scheduler::work_visible() const noexcept {
 
 processor* scheduler::take_idle_processor() noexcept {
   if (idle_count_.load(base::seq_cst) == 0) return nullptr;
-  base::locked hold(lock_);
-  processor* p = idle_processors_;
-  if (p == nullptr) return nullptr;
-  idle_processors_ = p->next_idle;
-  ++processors_taken_;
-  idle_count_.fetch_sub(1, base::seq_cst);
+  processor* p = nullptr;
+  bool last = false;
+  {
+    base::locked hold(lock_);
+    p = idle_processors_;
+    if (p == nullptr) return nullptr;
+    idle_processors_ = p->next_idle;
+    ++processors_taken_;
+    last = idle_count_.fetch_sub(1, base::seq_cst) == 1;
+  }
+  if (last) tell_monitor();
   return p;
 }
 
@@ -197,6 +209,8 @@ void scheduler::start_spinning(machine& m) noexcept {
 // stop_spinning: found work. What other submitters left to us because we spun is seen to now.
 void scheduler::stop_spinning(machine& m) noexcept {
   m.spinning = false;
+  // relaxed: a count that decides nothing.
+  if (looks_.load(base::relaxed) != 0) looks_.store(0, base::relaxed);
   spinning_.fetch_sub(1,
                       base::seq_cst);  // seq_cst: our write, before work_visible() reads the queues
   if (work_visible() || !watched()) wake_processor();
@@ -209,7 +223,7 @@ bool scheduler::watched() const noexcept {
 }
 
 void scheduler::ensure_watched() noexcept {
-  if (idle_count_.load(base::seq_cst) > 0 && !polling_.load(base::seq_cst)) wake_processor();
+  if (!polling_.load(base::seq_cst)) wake_processor();
 }
 
 // wake_processor: the submitter's half: one more machine goes looking, unless one does already or
@@ -217,7 +231,11 @@ void scheduler::ensure_watched() noexcept {
 void scheduler::wake_processor() noexcept {
   // Again after a processor was taken from under our hands: whoever pushed meanwhile saw somebody
   // spin, and there was nobody. Each round finds a processor that went idle since the last.
-  while (idle_count_.load(base::seq_cst) != 0) {
+  for (;;) {
+    if (idle_count_.load(base::seq_cst) == 0) {
+      tell_monitor();
+      return;
+    }
     std::uint32_t none = 0;
     // seq_cst: as in the rule above; only one of many submitters wakes a spinner.
     if (!spinning_.compare_exchange_strong(none, 1, base::seq_cst, base::seq_cst)) return;
@@ -270,14 +288,44 @@ void scheduler::sleep_machine(machine& m) noexcept {
   }
   // The machine in the poller proves a deadlock, since only it can have events in its hands.
   if (looks_dead()) poller_->wake();
-  while (m.awake.load(base::acquire) == 0) base::futex_wait(m.awake, 0);
+  const std::int64_t patience = modes_.retake ? idle_machine_retake_ns : idle_machine_ns;
+  const std::int64_t until = now_ns() + patience;
+  bool in_reserve = false;
+  while (m.awake.load(base::acquire) == 0) {
+    const auto now = now_ns();
+    if (in_reserve) {
+      base::futex_wait(m.awake, 0);
+    } else if (now < until) {
+      base::futex_wait(m.awake, 0, until - now);
+    } else if (retire(m)) {
+      return;
+    } else {
+      in_reserve = true;
+    }
+  }
   take_handed(m);
+}
+
+// retire: for a machine that nobody needed for long: true when it is out of the list of those that
+// are woken, and ends. False for the last of them, which stays in reserve, and for one that
+// somebody is about to wake.
+bool scheduler::retire(machine& m) noexcept {
+  const base::locked hold(lock_);
+  if (idle_machines_ == nullptr || idle_machines_->next_idle == nullptr) return false;
+  for (machine** at = &idle_machines_; *at != nullptr; at = &(*at)->next_idle) {
+    if (*at != &m) continue;
+    *at = m.next_idle;
+    m.ends = true;
+    ++machines_ended_;
+    return true;
+  }
+  return false;
 }
 
 void scheduler::take_handed(machine& m) noexcept {
   m.awake.store(
       0, base::relaxed);  // relaxed: nobody wakes us again before we are back in the idle list
-  m.p = std::exchange(m.handed, nullptr);
+  m.hold(std::exchange(m.handed, nullptr));
   m.spinning = std::exchange(m.handed_spinning, false);
 }
 
@@ -292,11 +340,15 @@ void scheduler::machine_loop(machine& m) noexcept {
       wake_processor();
     }
     if (g->locked_to != nullptr && g->locked_to != &m) [[unlikely]] {
+      ++m.p->tick;  // a dispatch like any other
       hand_to_its_machine(m, *g);
       continue;
     }
     run_from_home(m, *g);
+    if (m.taken || m.worn) [[unlikely]]
+      come_home(m);
     if (m.ends) [[unlikely]] {
+      WEFT_ASSERT(m.handover == nullptr, "a machine ended with a goroutine in hand");
       leave_processor(m);
       return;
     }
@@ -304,7 +356,7 @@ void scheduler::machine_loop(machine& m) noexcept {
 }
 
 goroutine* scheduler::find_runnable(machine& m) noexcept {
-  while (!stopping()) {
+  while (!stopping() && !m.ends) {
     if (m.locked != nullptr) [[unlikely]]
       return await_own(m);
     if (m.handover != nullptr) [[unlikely]]
@@ -403,7 +455,7 @@ void scheduler::go_idle(machine& m) noexcept {
   if (modes_.migrate && global_size_.load(base::seq_cst) > 0) {
     wake_processor();  // what is there may be ours, which another machine must run
   } else if (work_visible()) {
-    m.p = take_idle_processor();
+    m.hold(take_idle_processor());
     if (m.p != nullptr) {
       start_spinning(m);
       return;
@@ -435,22 +487,17 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   const auto until = earliest_timer();
   sleep_until_.store(until, base::seq_cst);
   std::int64_t timeout = until == none_due ? -1 : std::max<std::int64_t>(0, until - now_ns());
-  // A thread that is just ending spoils the proof: one more look, then sleep for good.
-  if (until == none_due && check_deadlock() && !std::exchange(looked_twice_, true))
-    timeout = second_look_ns;
-  // Stacks that were needed once and are no more: given back by who has nothing else to do.
-  if (const auto trim_at = stack::trim(*stacks_, coarse_now_ns()); trim_at != stack::trim_never) {
-    const auto wait = std::max<std::int64_t>(0, trim_at - coarse_now_ns());
-    timeout = timeout < 0 ? wait : std::min(timeout, wait);
-  }
+  // relaxed: a count that decides nothing.
+  if (until == none_due && check_deadlock() && looks_.load(base::relaxed) < looks_max)
+    timeout = next_look_ns << looks_.fetch_add(1, base::relaxed);
+  timeout = trim_stacks(timeout);
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);
   sleep_until_.store(0, base::seq_cst);  // nobody sleeps: armers need not wake
   // A processor first: then no moment exists in which all idle while events are in our hands.
-  m.p = take_idle_processor();
+  m.hold(take_idle_processor());
   if (m.p != nullptr) start_spinning(m);
-  if (n > 0) looked_twice_ = false;
   deliver(m, {done.data(), n});
   // Without a processor nobody else may look at the timers before the busy ones do: what is due
   // goes to the global queue.
@@ -461,6 +508,15 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   // Last: without a processor, only this tells the deadlock check that something is in our hands.
   // seq_cst: the write of who leaves; from here on we look ourselves whether somebody watches.
   polling_.store(false, base::seq_cst);
+}
+
+// trim_stacks: by who is about to sleep for `timeout`, and has nothing else to do: gives back
+// stacks that were needed once and are no more. How long until it has to be done again, or timeout.
+std::int64_t scheduler::trim_stacks(std::int64_t timeout) noexcept {
+  const auto again_at = stack::trim(*stacks_, coarse_now_ns());
+  if (again_at == stack::trim_never) return timeout;
+  const auto wait = std::max<std::int64_t>(0, again_at - coarse_now_ns());
+  return timeout < 0 ? wait : std::min(timeout, wait);
 }
 
 bool scheduler::poll_now(machine& m) noexcept {
@@ -486,8 +542,8 @@ void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept
   queue_woken(m, woken);
 }
 
-// queue_woken: what came from outside goes to the roots; more than one is reason to wake another
-// processor.
+// queue_woken: what came from outside goes to the roots, or before all others where each of them
+// may block; more than one is reason to wake another processor.
 void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
   std::size_t queued = 0;
   while (waiter* w = woken.take()) {
@@ -496,7 +552,11 @@ void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
       continue;
     }
     trace::readied(*static_cast<goroutine*>(w));
-    push_root(m, *static_cast<goroutine*>(w));
+    if (m.p != nullptr && m.p->stutters && !modes_.migrate) [[unlikely]] {
+      push_young(m, *static_cast<goroutine*>(w));
+    } else {
+      push_root(m, *static_cast<goroutine*>(w));
+    }
     ++queued;
   }
   if (queued > 1 || (queued == 1 && (m.p == nullptr || modes_.migrate))) wake_processor();

@@ -31,6 +31,8 @@ struct scheduler_options {
 struct test_modes {
   bool migrate = false;  // every park resumes on another processor
   bool shuffle = false;  // queues are taken from at random ends
+  bool yield = false;    // who may wait gives way, every few operations
+  bool retake = false;   // the monitor takes every processor it can
 };
 
 inline constexpr unsigned max_procs_limit = 1024;
@@ -122,6 +124,7 @@ class scheduler {
 
  private:
   friend void entered_revoked(machine& m) noexcept;
+  friend void give_way(machine& m) noexcept;
   friend void finish_switch() noexcept;
 
   // spawn.cc
@@ -148,8 +151,10 @@ class scheduler {
   goroutine* pick_for(machine& m) noexcept;
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
+  static void make_fair_turn_due(processor& p) noexcept;
   void demote_young(machine& m) noexcept;
   static void drop_processor(machine& m) noexcept;
+  [[nodiscard]] static std::uint32_t operations_of_turn(machine& m) noexcept;
   void release_ended(machine& m, goroutine& g) noexcept;
   stack::stack* take_stack(machine& m, std::size_t size) noexcept;
   void give_stack(machine& m, stack::stack* s) noexcept;
@@ -189,6 +194,31 @@ class scheduler {
   void start_machine(processor& p, bool spinning) noexcept;
   void hand_off(processor& p) noexcept;
   [[nodiscard]] std::int64_t living_locked() const noexcept;
+  bool retire(machine& m) noexcept;
+  std::int64_t trim_stacks(std::int64_t timeout) noexcept;
+
+  // monitor.cc
+  // suspect: a processor, its machine, and why it should lose it.
+  struct suspect;
+  static void monitor_thread(void* raw) noexcept;
+  void monitor_loop() noexcept;
+  [[nodiscard]] bool monitor_needed() const noexcept;
+  void monitor_rest() noexcept;
+  void attend() noexcept;
+  void wake_monitor() noexcept;
+  void end_monitor() noexcept;
+  bool bring_due() noexcept;
+  bool take_from(std::span<suspect> suspects) noexcept;
+  void answer_revocation(machine& m) noexcept;
+  static void take_again(machine& m) noexcept;
+  static void leave_worn(machine& m) noexcept;
+  void come_home(machine& m) noexcept;
+  // tell_monitor: after something was left to wait that a busy processor has to see to.
+  void tell_monitor() noexcept {
+    // seq_cst: behind the caller's write; pairs with monitor_rest().
+    if (monitor_state_.load(base::seq_cst) != monitor_awake) [[unlikely]]
+      wake_monitor();
+  }
 
   // goexit.cc
   friend void run_body(goroutine& g);
@@ -218,6 +248,13 @@ class scheduler {
     return stopping_.load(base::acquire);
   }
 
+  // States of monitor_state_ (monitor.cc).
+  static constexpr std::uint32_t monitor_awake = 0;
+  static constexpr std::uint32_t monitor_resting = 1;
+  static constexpr std::uint32_t monitor_attending = 2;
+  static constexpr std::uint32_t monitor_ended = 3;  // asked to end
+  static constexpr std::uint32_t monitor_gone = 4;
+
   // Constant after construction.
   const test_modes modes_;
   std::vector<std::unique_ptr<processor>> processors_;
@@ -227,6 +264,7 @@ class scheduler {
 
   goroutine_pool pool_;
 
+  base::lock<base::rank::machine> handoff_lock_;  // gate.h
   mutable base::lock<base::rank::scheduler> lock_;
   waiter* global_first_ = nullptr;                  // guarded by lock_
   waiter* global_last_ = nullptr;                   // guarded by lock_
@@ -240,11 +278,13 @@ class scheduler {
   alignas(64) base::atomic<std::size_t> global_size_{0};
   base::atomic<std::uint32_t> idle_count_{0};
   base::atomic<std::uint32_t> spinning_{0};
+  base::atomic<std::uint32_t> monitor_state_{monitor_awake};  // a futex word
   base::atomic<bool> polling_{false};
-  bool looked_twice_ = false;  // of whoever set polling_
+  base::atomic<int> looks_{0};  // for a deadlock, since something ran
   base::atomic<std::int64_t> sleep_until_{0};
   base::atomic<std::uint32_t> visitors_{0};
-  base::atomic<std::uint32_t> out_{0};  // machines in blocking()
+  base::atomic<std::uint32_t> out_{0};   // goroutines that run without a processor; monitor.cc
+  base::atomic<std::uint32_t> worn_{0};  // machines that are
   base::atomic<bool> stopping_{false};
   base::atomic<std::uint32_t> next_heap_{0};
   base::atomic<std::uint64_t> next_id_{1};
@@ -252,7 +292,8 @@ class scheduler {
   base::atomic<std::uint32_t> main_done_{0};
   const goroutine* main_ = nullptr;        // until it calls goexit(); its own
   base::atomic<bool> main_exited_{false};  // it did
-  base::atomic<std::uint32_t> exits_{0};   // a futex word: grows when a machine exits
+  base::atomic<std::uint32_t> exits_{
+      0};  // a futex word: grows when a machine exits, or the monitor
   std::size_t out_after_stop_ = 0;
   scheduler* left_before_ = nullptr;  // the list of those left behind
 };

@@ -15,8 +15,9 @@
 // The thread of a machine whose goroutine ends locked ends as well; the machine's record gets a new
 // thread when one is needed.
 //
-// Threads inherit a good deal of the one that starts them: the signal mask, namespaces, affinity.
-// So a locked machine lets another thread start them, which was made before the first lock.
+// Threads inherit a good deal of the one that starts them: the signal mask, namespaces, affinity,
+// the priority. So a locked machine, or one whose priority the monitor has lowered, lets another
+// thread start them, which was made before the first of these.
 //
 // Rejected. Keeping the processor while the locked goroutine waits: one lock would idle a CPU. A
 // separate way to wake locked goroutines: a queue is where fairness is decided.
@@ -71,21 +72,20 @@ base::atomic<bool> starter_exists{false};
   }
 }
 
-// have_starter: before the first lock, while the caller's thread is as it was.
-void have_starter() noexcept {
+}  // namespace
+
+void have_thread_starter() noexcept {
   static const bool exists = start_thread([](void*) { starter_thread(nullptr); }, nullptr) == 0;
   // relaxed: a flag. Without the thread, others inherit what the locked one has.
   starter_exists.store(exists, base::relaxed);
 }
 
-}  // namespace
-
 bool thread_starter_runs() noexcept { return starter_exists.load(base::relaxed); }
 
 int start_clean_thread(void (*body)(void*), void* argument) noexcept {
   const machine* here = current_machine();
-  if (here == nullptr || !here->bound() || !thread_starter_runs())
-    return start_thread(body, argument);
+  const bool clean = here == nullptr || !(here->bound() || here->worn);
+  if (clean || !thread_starter_runs()) return start_thread(body, argument);
   start_request r{body, argument};
   {
     const base::locked hold(requests_lock);
@@ -134,8 +134,7 @@ void scheduler::hand_to_its_machine(machine& m, goroutine& g) noexcept {
 
 // leave_processor: a machine that looks for no work gives its processor away.
 void scheduler::leave_processor(machine& m) noexcept {
-  if (m.p == nullptr) return;
-  hand_off(*std::exchange(m.p, nullptr));
+  if (m.p != nullptr) hand_off(*std::exchange(m.p, nullptr));
   if (!looks_dead()) return;
   // As in sleep_machine(): the one in the poller proves it; there may be none yet.
   poller_->wake();
@@ -158,7 +157,7 @@ namespace weft {
 
 lock_thread::lock_thread() noexcept {
   if (sched::current_goroutine() == nullptr) return;
-  sched::have_starter();
+  sched::have_thread_starter();
   const sched::gate inside;
   sched::scheduler::lock_current(*sched::current_machine());
 }

@@ -6,7 +6,8 @@
 // A timer is one of two kinds. A wait timer lives in the frame of a waiting goroutine: when due, it
 // claims the wait under the heap's lock, and the frame takes it out under the same lock before it
 // ends. A callback timer lives in an object that its owner keeps alive: `fire` runs without any
-// lock, on a machine, inside the runtime; it must not wait, and may claim, wake and spawn.
+// lock, on a machine inside the runtime, or on the monitor, where there is no current machine; it
+// must not wait, and may claim and wake.
 //
 // I1  index_ is the timer's place in home_'s heap, or none; both change under home_->lock_ only.
 // I2  stop() returning true means: it was pending, and will not fire.

@@ -1,0 +1,461 @@
+// A goroutine that blocks or computes stops no other (sched/monitor.cc). On one processor each of
+// these hangs without the monitor. Of the network: net/conn_test.cc.
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weft/channel.h>
+#include <weft/context.h>
+#include <weft/go.h>
+#include <weft/goroutine.h>
+#include <weft/mutex.h>
+#include <weft/runtime.h>
+#include <weft/select.h>
+#include <weft/time.h>
+#include <weft/wait_group.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "sync/sync_test.h"
+
+namespace weft {
+namespace {
+
+using namespace std::chrono_literals;
+using sync_test::scaled;
+using sync_test::wait_until;
+
+// on_one: as in_weft, with one processor.
+template <class F>
+void on_one(F&& f) {
+  weft::run(
+      [&] {
+        f();
+        wait_until([] { return weft::goroutine_count() == 1; });
+      },
+      {.max_procs = 1});
+}
+
+// compute_until: as code does that knows nothing of us.
+void compute_until(const std::atomic<bool>& flag) {
+  while (!flag.load()) {
+  }
+}
+
+// compute_for_a_slice: until it was taken for computing.
+void compute_for_a_slice() {
+  std::atomic<bool> flag{false};
+  go([&] { flag = true; });
+  compute_until(flag);
+}
+
+// raw_pipe: read as C code reads.
+struct raw_pipe {
+  raw_pipe() { EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0); }
+  raw_pipe(const raw_pipe&) = delete;
+  raw_pipe& operator=(const raw_pipe&) = delete;
+  ~raw_pipe() {
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  void read_one() const {
+    char byte = 0;
+    EXPECT_EQ(::read(ends[0], &byte, 1), 1);
+  }
+  void write_one() const { EXPECT_EQ(::write(ends[1], "x", 1), 1); }
+  int ends[2];
+};
+
+TEST(handoff, who_computes_lets_others_run) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    go([&] { flag = true; });
+    compute_until(flag);
+  });
+}
+
+TEST(handoff, who_computes_may_ask_whether_others_wait) {
+  on_one([] {
+    for (int i = 0; i < scaled(20); ++i) {
+      std::atomic<bool> flag{false};
+      go([&] { flag = true; });
+      while (!flag.load()) checkpoint();
+    }
+  });
+  checkpoint();  // a plain thread
+}
+
+TEST(handoff, who_blocks_lets_others_run) {
+  on_one([] {
+    const raw_pipe p;
+    go([&] { p.write_one(); });
+    p.read_one();
+  });
+}
+
+// Nobody can be asked then what a thread does.
+TEST(handoff, who_blocks_without_a_descriptor_left_lets_others_run) {
+  on_one([] {
+    const raw_pipe p;
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    go([&] { p.write_one(); });
+    p.read_one();
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  });
+}
+
+TEST(handoff, what_computes_at_any_time_is_found_again) {
+  on_one([] {
+    for (int i = 0; i < scaled(20); ++i) {
+      std::atomic<bool> flag{false};
+      go([&] { flag = true; });
+      compute_until(flag);
+      yield();
+      EXPECT_TRUE(sleep_for(std::chrono::microseconds(100 * (i % 3))));
+    }
+  });
+}
+
+TEST(handoff, the_clock_goes_on_while_somebody_computes) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    go([&] {
+      for (int i = 0; i < 5; ++i) EXPECT_TRUE(sleep_for(1ms));
+      flag = true;
+    });
+    yield();
+    compute_until(flag);
+  });
+}
+
+TEST(handoff, a_timer_that_is_armed_while_somebody_computes_fires) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    const auto later = weft::after_func(1ms, [&] { flag = true; });
+    compute_until(flag);
+  });
+}
+
+TEST(handoff, threads_that_wake_somebody_are_heard_while_all_compute) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    const channel<int> c(0);
+    go([&] {
+      EXPECT_EQ(c.recv(), 7);
+      flag = true;
+    });
+    yield();
+    std::thread sender([=] {
+      std::this_thread::sleep_for(20ms);  // until the monitor has nothing to look at
+      c.send(7);
+    });
+    compute_until(flag);
+    sender.join();
+  });
+}
+
+TEST(handoff, locks_of_others_are_no_obstacle) {
+  on_one([] {
+    std::mutex m;
+    std::condition_variable changed;
+    bool ready = false;
+    go([&] {
+      const std::lock_guard hold(m);
+      ready = true;
+      changed.notify_one();
+    });
+    std::unique_lock hold(m);
+    changed.wait(hold, [&] { return ready; });
+  });
+}
+
+TEST(handoff, who_lost_its_processor_stays_on_its_thread_until_it_would_wait) {
+  on_one([] {
+    const auto thread = std::this_thread::get_id();
+    std::atomic<bool> flag{false};
+    mutex m;
+    wait_group all;
+    const channel<int> room(100);
+    const channel<int> empty(0);
+    const std::unique_lock hold(m);
+    go([&] { flag = true; });
+    compute_until(flag);  // the processor is elsewhere now
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_FALSE(m.try_lock());
+      EXPECT_TRUE(room.try_send(i));
+      all.go([&] { EXPECT_TRUE(room.try_recv()); });
+      EXPECT_EQ(select(recv(empty), otherwise()), 1U);
+      EXPECT_EQ(std::this_thread::get_id(), thread);
+    }
+    all.wait().value();
+  });
+}
+
+// In a callback of a library that knows its thread, say.
+TEST(handoff, who_lost_its_processor_is_locked_to_the_thread_it_is_on) {
+  on_one([] {
+    for (int i = 0; i < scaled(10); ++i) {
+      compute_for_a_slice();
+      const auto thread = std::this_thread::get_id();
+      const lock_thread here;
+      EXPECT_TRUE(sleep_for(100us));
+      yield();
+      EXPECT_EQ(std::this_thread::get_id(), thread);
+    }
+  });
+}
+
+TEST(handoff, many_block_at_once_beside_one_that_ticks) {
+  on_one([] {
+    const raw_pipe p;
+    const int n = scaled(200);
+    std::atomic<int> inside{0};
+    std::atomic<int> ticks{0};
+    wait_group ticking;
+    ticking.go([&] {
+      do {
+        EXPECT_TRUE(sleep_for(1ms));
+        ++ticks;
+      } while (inside < n);
+    });
+    wait_group all;
+    for (int i = 0; i < n; ++i) {
+      all.go([&] {
+        ++inside;
+        p.read_one();
+      });
+    }
+    ticking.wait().value();
+    EXPECT_GT(ticks, 0);
+    for (int i = 0; i < n; ++i) p.write_one();
+    all.wait().value();
+  });
+}
+
+TEST(handoff, who_only_does_what_cannot_wait_gives_its_processor_away) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    const channel<int> empty(0);
+    go([&] { flag = true; });
+    while (!flag.load()) EXPECT_FALSE(empty.try_recv());
+  });
+}
+
+TEST(handoff, goroutines_that_end_or_panic_or_block_without_a_processor) {
+  on_one([] {
+    for (int i = 0; i < scaled(10); ++i) {
+      wait_group all;
+      std::atomic<bool> flag{false};
+      all.go([&] { compute_until(flag); });  // ends there
+      all.go([&] {
+        try {
+          compute_until(flag);
+          throw i;
+        } catch (int thrown) {
+          EXPECT_EQ(thrown, i);
+        }
+      });
+      all.go([&] {
+        compute_until(flag);
+        weft::blocking([] { std::this_thread::sleep_for(100us); });
+      });
+      all.go([&] {
+        const lock_thread here;
+        const auto thread = std::this_thread::get_id();
+        compute_until(flag);
+        EXPECT_TRUE(sleep_for(100us));
+        yield();
+        EXPECT_EQ(std::this_thread::get_id(), thread);
+      });
+      all.go([&] {
+        compute_until(flag);
+        goexit();
+      });
+      all.go([&] { flag = true; });
+      all.wait().value();
+    }
+  });
+}
+
+// Its thread may not start those of others, which would have its priority for ever.
+TEST(handoff, only_who_computes_has_a_lower_priority) {
+  const auto work = [] {
+    const int usual = ::getpriority(PRIO_PROCESS, 0);
+    for (int i = 0; i < scaled(10); ++i) {
+      std::atomic<bool> flag{false};
+      wait_group all;
+      all.go([&] { flag = true; });
+      compute_until(flag);
+      for (int j = 0; j < 20; ++j) {
+        all.go([] {
+          weft::blocking([&] { std::this_thread::sleep_for(100us); });
+          weft::yield();
+        });
+      }
+      all.wait().value();
+      EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), usual);
+      compute_for_a_slice();
+      // A child process would inherit it.
+      weft::blocking([&] { EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), usual); });
+      all.go([&] { EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), usual); });
+      all.wait().value();
+    }
+  };
+  for (const unsigned procs : {1U, 2U}) weft::run(work, {.max_procs = procs});
+}
+
+// A machine that will end may have a goroutine in hand that only another can run.
+TEST(handoff, who_was_locked_after_it_computed_leaves_nobody_behind) {
+  on_one([] {
+    for (int i = 0; i < scaled(10); ++i) {
+      wait_group all;
+      std::atomic<bool> flag{false};
+      std::atomic<int> busy{1};
+      for (int j = 0; j < 3; ++j) {
+        all.go([&] {
+          const lock_thread here;
+          while (busy > 0) yield();
+        });
+      }
+      all.go([&] {
+        compute_until(flag);
+        {
+          const lock_thread here;
+          EXPECT_TRUE(sleep_for(100us));
+          yield();
+        }
+        for (int k = 0; k < 3; ++k) yield();
+        --busy;
+      });
+      all.go([&] { flag = true; });
+      all.wait().value();
+    }
+  });
+}
+
+// One that takes turns on its own thread is no reason for others to get none.
+TEST(handoff, locked_goroutines_that_yield_starve_nobody) {
+  on_one([] {
+    std::atomic<bool> heard{false};
+    wait_group all;
+    for (int j = 0; j < 2; ++j) {
+      all.go([&] {
+        const lock_thread here;
+        while (!heard) yield();
+      });
+    }
+    all.go([&] {
+      // What a plain thread wakes goes to the global queue.
+      const channel<int> c(0);
+      std::thread sender([=] { c.send(1); });
+      EXPECT_EQ(c.recv(), 1);
+      heard = true;
+      sender.join();
+    });
+    all.wait().value();
+  });
+}
+
+TEST(handoff, a_deadlock_after_it_is_still_proved) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(on_one([] {
+                std::atomic<bool> flag{false};
+                go([&] { flag = true; });
+                compute_until(flag);
+                static_cast<void>(channel<int>(0).recv());
+              }),
+              testing::ExitedWithCode(2), "all goroutines are asleep - deadlock!");
+}
+
+struct slow_to_end {
+  int touched = 0;
+  ~slow_to_end() { std::this_thread::sleep_for(50ms); }
+};
+thread_local slow_to_end at_end;
+
+// A thread that ends spoils the proof, however often others were looked at in vain before.
+TEST(handoff, a_deadlock_is_proved_after_long_waits_for_threads) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(on_one([] {
+                const channel<int> c(0);
+                std::thread sender([=] {
+                  for (int i = 0; i < 12; ++i) {
+                    std::this_thread::sleep_for(20ms);  // until a deadlock was suspected
+                    c.send(i);
+                  }
+                });
+                for (int i = 0; i < 12; ++i) static_cast<void>(c.recv());
+                sender.join();
+                compute_for_a_slice();
+                ++at_end.touched;
+                static_cast<void>(channel<int>(0).recv());
+              }),
+              testing::ExitedWithCode(2), "all goroutines are asleep - deadlock!");
+}
+
+TEST(handoff, run_ends_while_somebody_computes_without_a_processor) {
+  std::atomic<bool> flag{false};
+  std::atomic<bool> ended{false};
+  std::atomic<bool> begun{false};
+  weft::run(
+      [&] {
+        go([&] {
+          begun = true;
+          compute_until(flag);
+          ended = true;
+        });
+        while (!begun) yield();
+      },
+      {.max_procs = 1});
+  flag = true;
+  while (!ended) std::this_thread::yield();
+}
+
+TEST(handoff, stress_of_computing_blocking_and_waiting) {
+  for (const unsigned procs : {1U, 2U, 4U}) {
+    const auto work = [] {
+      const raw_pipe p;
+      const channel<int> c(4);
+      mutex m;
+      int guarded = 0;
+      wait_group all;
+      const int n = scaled(40);
+      for (int g = 0; g < n; ++g) {
+        all.go([&, g] {
+          for (int i = 0; i < 20; ++i) {
+            if ((g + i) % 5 == 0) {
+              p.write_one();
+              p.read_one();
+            } else if ((g + i) % 5 == 1) {
+              const auto until = std::chrono::steady_clock::now() + 300us;
+              while (std::chrono::steady_clock::now() < until) {
+              }
+            } else if ((g + i) % 5 == 2) {
+              c.send(i);
+              EXPECT_TRUE(c.recv());
+            } else if ((g + i) % 5 == 3) {
+              EXPECT_TRUE(sleep_for(50us));
+            } else {
+              const std::lock_guard hold(m);
+              ++guarded;
+            }
+          }
+        });
+      }
+      all.wait().value();
+      EXPECT_EQ(guarded, n * 4);
+    };
+    weft::run(work, {.max_procs = procs});
+  }
+}
+
+}  // namespace
+}  // namespace weft
