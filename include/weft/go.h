@@ -6,6 +6,7 @@
 //   weft::go({.name = "reaper", .stack_size = 1 << 20}, [] { ... });
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <new>
@@ -17,12 +18,20 @@
 namespace weft {
 
 // go_options: what a goroutine can be given besides its function.
+// priority: which of the goroutines that could run is dispatched first. One of high priority goes
+// before all others, one in the background only where nothing else could run; but none waits for
+// ever: every 61st dispatch of a processor is for who waited longest, and every 100 ms one of the
+// background gets a turn. It decides among those that are ready: nobody is interrupted for it.
+enum class priority : std::int8_t { background = -1, normal = 0, high = 1 };
+
 struct go_options {
   // name: shown in lists and reports; kept up to 23 bytes.
   std::string_view name = {};
   // stack_size: bytes of its stack, guard of 64 KiB included; 0 means 256 KiB. Rounded up to a
   // power of two. Memory is committed by the page as it is touched.
   std::size_t stack_size = 0;
+  // priority: not inherited by what the goroutine starts.
+  weft::priority priority = weft::priority::normal;
 };
 
 namespace detail {

@@ -36,8 +36,9 @@ std::size_t round_stack_size(std::size_t asked) noexcept {
 
 sched::spawn_request request_of(const go_options& options,
                                 const std::source_location& site) noexcept {
-  return {options.name, round_stack_size(options.stack_size), site.file_name(),
-          site.function_name(), site.line()};
+  return {options.name,     round_stack_size(options.stack_size),
+          site.file_name(), site.function_name(),
+          site.line(),      options.priority};
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 //     arriving.
 
 #include <cxxabi.h>
+#include <weft/go.h>
 
 #include <cstdio>
 #include <utility>
@@ -234,6 +235,10 @@ void prefetch_next(const Queue& queue) noexcept {
 
 goroutine* scheduler::pick_queued(machine& m) noexcept {
   processor& p = *m.p;
+  // relaxed: a hint; who sleeps has looked at all queues (work_visible).
+  if (high_.size.load(base::relaxed) > 0) [[unlikely]] {
+    if (goroutine* g = take_from_queue(high_)) return g;
+  }
   if (modes_.shuffle) [[unlikely]] {
     const auto r = m.random() >> 60;
     if (r < 4) {
@@ -296,7 +301,8 @@ void scheduler::yield_current(machine& m) noexcept {
   goroutine* next = home ? nullptr : s.pick_for(m);
   // relaxed: a hint; what is pushed just now is found at the next fair turn.
   if (next == nullptr && !home && m.handover == nullptr &&
-      s.global_size_.load(base::relaxed) == 0) {
+      s.global_size_.load(base::relaxed) == 0 &&
+      (g.priority != priority::background || s.background_.size.load(base::relaxed) == 0)) {
     return;
   }
   trace::yielded(g);

@@ -19,6 +19,10 @@ namespace weft::stack {
 struct stack;
 }
 
+namespace weft {
+enum class priority : std::int8_t;  // go.h
+}
+
 namespace weft::sched {
 
 class scheduler;
@@ -84,6 +88,7 @@ struct goroutine : waiter {
   shown<const char*> site_file = "";
   shown<const char*> site_function = "";
   shown<std::uint32_t> site_line = 0;
+  weft::priority priority{};
   std::uint32_t slab_index = 0;  // constant for the record's whole life
   std::size_t stack_size = 0;    // asked for; the slot may be larger
   void (*invoke)(void* closure) = nullptr;

@@ -190,7 +190,7 @@ void scheduler::monitor_loop() noexcept {
       all_stuck_long = all_stuck_long && seen[i].same && now - seen[i].since_ns >= slice_ns;
     }
     const bool due = earliest_timer() <= now;
-    bool work = due || work_visible();
+    bool work = due || pressing_work_visible();
     if (!work && all_stuck && poller_->pending_count() != 0) work = bring_due();
     if (!work && !modes_.retake) {
       if (all_stuck_long) attend();

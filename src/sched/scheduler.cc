@@ -47,6 +47,8 @@
 
 #include "sched/scheduler.h"
 
+#include <weft/go.h>
+
 #include <algorithm>
 #include <array>
 
@@ -87,6 +89,8 @@ void scheduler::queue_here(machine& m, goroutine& g) noexcept {
 
 // push_young: when the queue is full, its older half goes to the global queue.
 void scheduler::push_young(machine& m, goroutine& g) noexcept {
+  if (g.priority != priority::normal) [[unlikely]]
+    return push_by_priority(g);
   while (!m.p->young.try_push(&g)) {
     waiter* first = nullptr;
     waiter* last = nullptr;
@@ -103,10 +107,14 @@ void scheduler::push_young(machine& m, goroutine& g) noexcept {
 }
 
 void scheduler::push_root(machine& m, goroutine& g) noexcept {
+  if (g.priority != priority::normal) [[unlikely]]
+    return push_by_priority(g);
   if (m.p == nullptr || modes_.migrate || !m.p->roots.try_push(&g)) push_global(g);
 }
 
 void scheduler::push_global(goroutine& g) noexcept {
+  if (g.priority != priority::normal) [[unlikely]]
+    return push_by_priority(g);
   g.link = nullptr;
   push_global_list(&g, &g, 1);
 }
@@ -170,7 +178,15 @@ goroutine* scheduler::take_global(machine& m, std::size_t max) noexcept {
 // work_visible: whether any queue holds something. The reads are the sleeper's half of "no lost
 // wake-up".
 bool scheduler::work_visible() const noexcept {
-  if (global_size_.load(base::seq_cst) > 0) return true;
+  return shared_work_visible() || local_work_visible();
+}
+
+bool scheduler::shared_work_visible() const noexcept {
+  return global_size_.load(base::seq_cst) > 0 || high_.size.load(base::seq_cst) > 0 ||
+         background_.size.load(base::seq_cst) > 0;
+}
+
+bool scheduler::local_work_visible() const noexcept {
   return std::any_of(processors_.begin(), processors_.end(),
                      [](const auto& p) { return p->young.size() > 0 || p->roots.size() > 0; });
 }
@@ -269,8 +285,7 @@ void scheduler::wake_machine(machine& m) noexcept {
 // hand_off: a processor whose machine goes to block: to another machine if there is work or nobody
 // watches, else idle.
 void scheduler::hand_off(processor& p) noexcept {
-  if (p.young.size() > 0 || p.roots.size() > 0 || global_size_.load(base::seq_cst) > 0 ||
-      !watched()) {
+  if (p.young.size() > 0 || p.roots.size() > 0 || shared_work_visible() || !watched()) {
     start_machine(p, false);
     return;
   }
@@ -377,27 +392,39 @@ goroutine* scheduler::find_runnable(machine& m) noexcept {
   return nullptr;
 }
 
-// fair_turn: every 61st dispatch, who waits longest: the network, the global queue, the oldest of
-// young.
+// fair_turn: every 61st dispatch, who waits longest: the network, the background when it is due,
+// the global queue, the oldest of young, and of the roots if who has high priority might keep them
+// out.
 goroutine* scheduler::fair_turn(machine& m) noexcept {
   ++m.p->tick;
   poll_now(m);
+  if (background_due()) [[unlikely]] {
+    if (goroutine* g = take_from_queue(background_)) return g;
+  }
   if (goroutine* g = take_global(m, 1)) return g;
-  return m.p->young.take_oldest();
+  if (goroutine* g = m.p->young.take_oldest()) return g;
+  // relaxed: a hint, as in pick_queued().
+  return high_.size.load(base::relaxed) > 0 ? m.p->roots.take() : nullptr;
 }
 
-// look_outside: global queue, network, other processors.
+// look_outside: global queue, network, other processors, and what is in the background.
 goroutine* scheduler::look_outside(machine& m) noexcept {
   if (goroutine* g = take_global(m, global_batch_max)) return g;
   if (poll_now(m)) {
     if (goroutine* g = m.p->roots.take()) return g;
   }
-  if (processors_.size() == 1) return nullptr;
-  const auto busy =
-      max_procs() - idle_count_.load(base::relaxed);  // relaxed: a bound on eagerness only
-  if (!m.spinning && 2 * spinning_.load(base::relaxed) >= busy) return nullptr;
-  if (!m.spinning) start_spinning(m);
-  return steal(m);
+  if (may_steal(m)) {
+    if (!m.spinning) start_spinning(m);
+    if (goroutine* g = steal(m)) return g;
+  }
+  return take_from_queue(background_);
+}
+
+bool scheduler::may_steal(const machine& m) const noexcept {
+  if (processors_.size() == 1) return false;
+  // relaxed: a bound on eagerness only.
+  const auto busy = max_procs() - idle_count_.load(base::relaxed);
+  return m.spinning || 2 * spinning_.load(base::relaxed) < busy;
 }
 
 goroutine* scheduler::steal(machine& m) noexcept {

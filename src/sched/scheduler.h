@@ -46,6 +46,7 @@ struct spawn_request {
   const char* file = "";
   const char* function = "";
   std::uint32_t line = 0;
+  weft::priority priority{};
 };
 
 class scheduler {
@@ -164,6 +165,7 @@ class scheduler {
   goroutine* find_runnable(machine& m) noexcept;
   goroutine* fair_turn(machine& m) noexcept;
   goroutine* look_outside(machine& m) noexcept;
+  [[nodiscard]] bool may_steal(const machine& m) const noexcept;
   goroutine* steal(machine& m) noexcept;
   goroutine* steal_from(machine& m, processor& victim, bool last_pass) noexcept;
   void go_idle(machine& m) noexcept;
@@ -182,6 +184,8 @@ class scheduler {
   goroutine* pop_global_locked(const machine* taker) noexcept;
   goroutine* take_global(machine& m, std::size_t max) noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
+  [[nodiscard]] bool shared_work_visible() const noexcept;
+  [[nodiscard]] bool local_work_visible() const noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
   void start_spinning(machine& m) noexcept;
   void stop_spinning(machine& m) noexcept;
@@ -196,6 +200,17 @@ class scheduler {
   [[nodiscard]] std::int64_t living_locked() const noexcept;
   bool retire(machine& m) noexcept;
   std::int64_t trim_stacks(std::int64_t timeout) noexcept;
+
+  // priority.cc
+  struct priority_queue {
+    waiter* first = nullptr;  // guarded by lock_
+    waiter* last = nullptr;   // guarded by lock_
+    base::atomic<std::size_t> size{0};
+  };
+  void push_by_priority(goroutine& g) noexcept;
+  goroutine* take_from_queue(priority_queue& of) noexcept;
+  [[nodiscard]] bool background_due() const noexcept;
+  [[nodiscard]] bool pressing_work_visible() const noexcept;
 
   // monitor.cc
   // suspect: a processor, its machine, and why it should lose it.
@@ -274,6 +289,10 @@ class scheduler {
   std::size_t machines_ended_ = 0;                  // guarded by lock_: before run() did
   std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
 
+  alignas(64) priority_queue high_;
+  priority_queue background_;
+  base::atomic<std::int64_t> background_since_{0};  // when it got its last turn, or was empty
+
   // Atomic; what they mean for sleeping and waking stands in scheduler.cc.
   alignas(64) base::atomic<std::size_t> global_size_{0};
   base::atomic<std::uint32_t> idle_count_{0};
@@ -292,8 +311,7 @@ class scheduler {
   base::atomic<std::uint32_t> main_done_{0};
   const goroutine* main_ = nullptr;        // until it calls goexit(); its own
   base::atomic<bool> main_exited_{false};  // it did
-  base::atomic<std::uint32_t> exits_{
-      0};  // a futex word: grows when a machine exits, or the monitor
+  base::atomic<std::uint32_t> exits_{0};   // a futex word: grows when a machine exits
   std::size_t out_after_stop_ = 0;
   scheduler* left_before_ = nullptr;  // the list of those left behind
 };

@@ -46,6 +46,7 @@ goroutine* scheduler::make(const spawn_request& request) {
   g->site_function = request.function;
   g->site_line = request.line;
   g->stack_size = request.stack_size == 0 ? default_stack_size : request.stack_size;
+  g->priority = request.priority;
   g->name = request.name;
   g->eh = {};
   g->throws_to = nullptr;
