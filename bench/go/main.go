@@ -54,8 +54,13 @@ var rows = []row{
 	{"spike", shape{million, 0}, spike},
 	{"sleepers", shape{million, 0}, sleepers},
 	{"timer_start_stop", shape{1, 2 * million}, timerStartStop},
-	{"c_call", shape{1, 2 * million}, cCall},
+	{"c_call", shape{1, 2 * million}, func(s shape) { cCall("c_call", s) }},
 	{"cpu_tasks", shape{1000, 0}, cpuTasks},
+	{"beside_spin", shape{1, 0}, besideSpin},
+	{"blocked", shape{200, 0}, blocked},
+	{"blocking_call", shape{1, 2 * million}, func(s shape) { cCall("blocking_call", s) }},
+	{"sleep_50us", shape{1, 1000}, sleep50us},
+	{"dial_beside_spin", shape{1, 50}, dialBesideSpin},
 }
 
 func say(name string, value float64, unit string) {

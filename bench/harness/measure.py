@@ -3,6 +3,7 @@ import sys
 import time
 
 from harness import peers as peers_module
+from harness import quiet as quiet_module
 from harness import rows as rows_module
 
 ECHO_SECONDS = 3
@@ -85,6 +86,8 @@ def one_unit(task, rows, processors, peers, load, effort, echo_seconds, results)
             continue
         if task.kind == "row":
             figures = peers_module.run_row(peer, task, processors, effort)
+        elif task.kind == "quiet":
+            figures = quiet_module.run(peer, task, processors, load, effort)
         else:
             figures = peers_module.run_server(peer, task, processors, load, echo_seconds)
         for row in rows:

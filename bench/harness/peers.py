@@ -1,4 +1,5 @@
 """peers: the programs that are measured, and the processes they become."""
+import contextlib
 import ctypes
 import os
 import re
@@ -42,6 +43,8 @@ class Peer:
         self._rows = None
 
     def has(self, task):
+        if task.peers and self.name not in task.peers:
+            return False
         if task.kind != "row":
             return task.run in self.servers
         if self._rows is None:
@@ -95,23 +98,29 @@ def run_row(peer, task, processors, effort, n=None):
     return run(command, processors)
 
 
-def run_server(peer, task, processors, load, seconds, n=None):
-    """A server process and the load client beside it. A thread or process for each connection gets
-    all processors: it has no number of its own."""
-    count = task.n if n is None else n
-    with start([peer.binary, task.run, "127.0.0.1:0"][:2 if peer.name in _no_address else 3],
-               processors) as server:
+@contextlib.contextmanager
+def serving(peer, task, processors, before=()):
+    """A server process and the port it listens on; `before` are words in front of its command."""
+    with start([*before, peer.binary, task.run,
+                *([] if peer.name in _no_address else ["127.0.0.1:0"])], processors) as server:
         try:
             said = server.stdout.readline()
             found = re.search(r":(\d+)\s*$", said)
             if not found:
                 raise Failed(f"{peer.binary} {task.run}: does not say where it listens")
-            port = found.group(1)
-            if task.kind == "idle":
-                return run([load, "idle", port, str(count), str(server.pid)], processors)
-            return run([load, "busy", port, str(count), str(seconds), str(server.pid)], processors)
+            yield server, found.group(1)
         finally:
             server.kill()
+
+
+def run_server(peer, task, processors, load, seconds, n=None):
+    """A server process and the load client beside it. A thread or process for each connection gets
+    all processors: it has no number of its own."""
+    count = task.n if n is None else n
+    with serving(peer, task, processors) as (server, port):
+        if task.kind == "idle":
+            return run([load, "idle", port, str(count), str(server.pid)], processors)
+        return run([load, "busy", port, str(count), str(seconds), str(server.pid)], processors)
 
 
 _no_address = {"epoll", "io_uring", "threads", "processes"}

@@ -8,9 +8,10 @@ import fnmatch
 @dataclass(frozen=True)
 class Task:
     """What one process does: all rows of a task come out of the same sample."""
-    kind: str  # "row": a row of the program; "echo", "idle": a server, and the load client
+    kind: str  # "row": a row of the program; "echo", "idle", "quiet": a server, and the load client
     run: str  # the program's name for it
     n: int = 0  # goroutines, threads, connections; 0: the program's own number
+    peers: tuple = ()  # whom it is asked of; empty: whoever has it
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Ratio:
         return bool(self.at_least)
 
 
-def program(name, title, unit, run="", figure="", n=0, **more):
+def program(name, title, unit, run="", figure="", n=0, peers=(), **more):
     run = run or name
-    return Row(name, title, unit, Task("row", run, n), figure or run, **more)
+    return Row(name, title, unit, Task("row", run, n, peers), figure or run, **more)
 
 
 def _echo(connections):
@@ -64,6 +65,30 @@ def _idle(name, title, server, most):
     return Row(name, title, "B", Task("idle", server, 9000), "idle_bytes", (most, most),
                processors=(2,), scale=(90, 900, 9000))
 
+
+def _beside(name, title, unit, most, run="", processors=(1,)):
+    """A row of what goes on beside goroutines that block or compute: of weft and Go alone."""
+    return program(name, title, unit, run, name, peers=("weft", "Go"), at_most=(most, most),
+                   processors=processors)
+
+
+BESIDE = [
+    _beside("beside_spin_worst", "sleep of 1 ms beside a goroutine that spins 2 s, worst excess",
+            "ms", 12, "beside_spin"),
+    _beside("beside_spin_mean", "sleep of 1 ms beside a goroutine that spins 2 s, mean excess",
+            "ms", 0.3, "beside_spin"),
+    _beside("blocked_total", "200 goroutines, 10 blocking C calls of 50 ms each, total", "ms", 540,
+            "blocked"),
+    _beside("blocked_tick_worst", "200 goroutines in such calls, worst delay of a tick each ms", "ms", 3,
+            "blocked"),
+    _beside("blocking_call", "call marked as blocking, nobody waits, over a plain one", "ns", 5),
+    _beside("sleep_50us", "sleep of 50 us, nothing else to do, median", "us", 80,
+            processors=(1, 2)),
+    _beside("dial_beside_spin", "dial over loopback, a goroutine computes on each processor", "ms",
+            1, processors=(1, 2)),
+    Row("quiet_calls", "system calls in 10 s of a server that nobody asks", "calls",
+        Task("quiet", "echo", 64, ("weft", "Go")), "quiet_calls", (0, 0), processors=(2,)),
+]
 
 ROWS = [
     program("yield", "yield, 2 goroutines", "ns", at_most=(12, 12), scale=(2, 20, 200)),
@@ -110,11 +135,13 @@ ROWS = [
             at_most=(2.0, 2.0), scale=(10_000, 100_000, 1_000_000), total=True),
     program("timer_start_stop", "timer, start and stop", "ns", at_most=(40, 40),
             scale=(1, 10, 100)),
-    program("c_call", "C call from a goroutine, over a plain one", "ns", at_most=(0.5, 0.5)),
+    program("c_call", "C call from a goroutine, over a plain one", "ns", at_most=(0.5, 0.5),
+            peers=("weft", "Go")),
     *_echo(64),
     *_echo(1000),
     _idle("idle_stack", "idle connection of 9,000, 4 KiB buffer on the stack", "echo", 9300),
     _idle("idle_lent", "idle connection of 9,000, lent buffer", "echo_lent", 5000),
+    *BESIDE,
 ]
 
 RATIOS = [
@@ -138,6 +165,7 @@ GROUPS = {
     "idle": [row.name for row in ROWS if row.task.kind == "idle"],
     "select": [row.name for row in ROWS if row.name.startswith("select_")],
     "channel": [row.name for row in ROWS if row.name.startswith("channel_")],
+    "nothing-blocks": ["c_call", *(row.name for row in BESIDE)],
 }
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -167,6 +195,12 @@ def chosen(words):
                 raise UnknownRow(f"no row is called '{word}'{hint} (./dev bench --list names all)")
             names.update(found)
     return [row for row in ROWS if row.name in names]
+
+
+def askable(rows, peers):
+    """Those of some peers of whom one of the rows is asked."""
+    return [peer for peer in peers
+            if any(not row.task.peers or peer in row.task.peers for row in rows)]
 
 
 def tasks_of(rows):

@@ -40,6 +40,11 @@ constexpr bench::row rows[] = {
     {"timer_start_stop", {1, 2 * million}, bench::timer_start_stop},
     {"c_call", {1, 20 * million}, bench::c_call},
     {"cpu_tasks", {1000, 0}, bench::cpu_tasks},
+    {"beside_spin", {1, 0}, bench::beside_spin},
+    {"blocked", {200, 0}, bench::blocked},
+    {"blocking_call", {1, 2 * million}, bench::blocking_call},
+    {"sleep_50us", {1, 1000}, bench::sleep_50us},
+    {"dial_beside_spin", {1, 50}, bench::dial_beside_spin},
 };
 
 }  // namespace

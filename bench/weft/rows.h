@@ -36,6 +36,13 @@ void crowd(const shape& s);
 void sleepers(const shape& s);
 void spike(const shape& s);
 
+// nothing_blocks.cc: beside what computes or blocks
+void beside_spin(const shape& s);
+void blocked(const shape& s);
+void blocking_call(const shape& s);
+void sleep_50us(const shape& s);
+void dial_beside_spin(const shape& s);
+
 // echo.cc: servers for ever
 enum class buffer_kind { on_stack, lent };
 int echo(const char* address, buffer_kind kind);
