@@ -16,6 +16,7 @@ from harness import peers as peers_module
 WINDOW_SECONDS = 10
 SETTLE_SECONDS = 8  # what nobody has needed for a second is given back, threads after five
 BUSY_SECONDS = 1
+SAMPLE_SECONDS = WINDOW_SECONDS + SETTLE_SECONDS + BUSY_SECONDS + 1
 LAST_WORDS_SECONDS = 10
 TRACER = ["strace", "-D", "-f", "-qq", "-ttt", "-s", "0", "-o"]  # -D: the server is our own child
 
@@ -53,12 +54,12 @@ def switches(pid):
     return found
 
 
-def window(port, load, task, pid, processors, seconds):
+def window(port, load, task, pid, processors):
     """Busy, then quiet: when the window began and ended, and how many switches lay in it."""
     peers_module.run([load, "busy", port, str(task.n), str(BUSY_SECONDS), str(pid)], processors)
     time.sleep(SETTLE_SECONDS)
     before, begin = switches(pid), time.time()
-    time.sleep(seconds)
+    time.sleep(WINDOW_SECONDS)
     end, after = time.time(), switches(pid)
     return begin, end, sum(count - before.get(thread, 0) for thread, count in after.items())
 
@@ -76,16 +77,16 @@ def whole_trace(path):
         time.sleep(0.05)
 
 
-def run(peer, task, processors, load, effort):
-    """One figure, quiet_calls: of ten seconds, however long the window is."""
-    seconds = WINDOW_SECONDS * effort
+def run(peer, task, processors, load):
+    """One figure, quiet_calls. No effort makes the window shorter: what comes every few seconds would
+    then be missed."""
     if not traces():
         with peers_module.serving(peer, task, processors) as (server, port):
-            calls = window(port, load, task, server.pid, processors, seconds)[2]
+            calls = window(port, load, task, server.pid, processors)[2]
     else:
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "trace")
             with peers_module.serving(peer, task, processors, [*TRACER, path]) as (server, port):
-                begin, end, _ = window(port, load, task, server.pid, processors, seconds)
+                begin, end, _ = window(port, load, task, server.pid, processors)
             calls = calls_within(whole_trace(path), begin, end)
-    return {"quiet_calls": (calls * WINDOW_SECONDS / seconds, "calls")}
+    return {"quiet_calls": (calls, "calls")}
