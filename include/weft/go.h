@@ -17,13 +17,13 @@
 
 namespace weft {
 
-// go_options: what a goroutine can be given besides its function.
 // priority: which of the goroutines that could run is dispatched first. One of high priority goes
 // before all others, one in the background only where nothing else could run; but none waits for
 // ever: every 61st dispatch of a processor is for who waited longest, and every 100 ms one of the
 // background gets a turn. It decides among those that are ready: nobody is interrupted for it.
 enum class priority : std::int8_t { background = -1, normal = 0, high = 1 };
 
+// go_options: what a goroutine can be given besides its function.
 struct go_options {
   // name: shown in lists and reports; kept up to 23 bytes.
   std::string_view name = {};

@@ -155,6 +155,7 @@ void scheduler::monitor_rest() noexcept {
     wake_monitor();
     return;
   }
+  // acquire: what was left for us before we were woken is visible; pairs with wake_monitor().
   while (monitor_state_.load(base::acquire) == monitor_resting)
     base::futex_wait(monitor_state_, monitor_resting);
 }
@@ -170,6 +171,7 @@ void scheduler::monitor_loop() noexcept {
     const bool recurs = now < recurs_until;
     base::futex_wait(monitor_state_, monitor_awake,
                      modes_.retake ? retake_tick_ns : (recurs ? short_tick_ns : tick_ns));
+    // acquire: pairs with the exchange in end_monitor().
     if (monitor_state_.load(base::acquire) == monitor_ended) return;
     if (!monitor_needed()) {
       if (++quiet < quiet_ticks) continue;
