@@ -274,10 +274,6 @@ void scheduler::demote_young(machine& m) noexcept {
 
 bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fair_every == 0; }
 
-void scheduler::make_fair_turn_due(processor& p) noexcept {
-  p.tick += (fair_every - p.tick % fair_every) % fair_every;
-}
-
 void scheduler::park_current(machine& m) noexcept {
   goroutine& g = *m.current;
   trace::parking(g, g.reason);

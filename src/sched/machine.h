@@ -31,8 +31,6 @@ struct processor {
 
   // holder: who took it up last; for the monitor.
   base::atomic<machine*> holder{nullptr};
-  // stutters: blocking calls keep taking its machines away (monitor.cc).
-  shown<bool> stutters = false;
 
   young_queue young;
   root_queue roots;

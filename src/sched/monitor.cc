@@ -38,9 +38,9 @@
 //     threads do.
 // I3  The monitor has ended before the scheduler stops: nobody clears what stop_all() revokes.
 //
-// A processor from which blocking calls were taken stutters: each goroutine it runs may block it
-// again. There whom the clock or the network woke goes first, and the network is looked at with
-// each new machine: else a tick would wait for all who block, one after the other.
+// What the clock and the network have. Where goroutines block or compute one after the other, a
+// processor seldom comes to look, and who is queued behind all of them waits for all of them. So
+// the monitor looks in its place, and whom it wakes goes first (priority.cc).
 //
 // Rejected. Signals (Go): a C library's system calls would fail with EINTR, and a signal may find
 // the thread holding malloc's lock. A flag instead of the sequence: gate.h. A tick while anything
@@ -185,16 +185,12 @@ void scheduler::monitor_loop() noexcept {
     bool all_stuck = true;       // nobody looks at the timers and the network
     bool all_stuck_long = true;  // and will not for a while
     for (std::size_t i = 0; i < seen.size(); ++i) {
-      processor& p = *processors_[i];
-      if (!recurs) p.stutters = false;
-      seen[i] = look_at(p, seen[i], now);
+      seen[i] = look_at(*processors_[i], seen[i], now);
       all_stuck = all_stuck && seen[i].same;
       all_stuck_long = all_stuck_long && seen[i].same && now - seen[i].since_ns >= slice_ns;
     }
-    const bool due = earliest_timer() <= now;
-    bool work = due || pressing_work_visible();
-    if (!work && all_stuck && poller_->pending_count() != 0) work = bring_due();
-    if (!work && !modes_.retake) {
+    if (all_stuck || earliest_timer() <= now - tick_ns) bring_due();
+    if (!pressing_work_visible() && !modes_.retake) {
       if (all_stuck_long) attend();
       continue;
     }
@@ -217,34 +213,21 @@ void scheduler::monitor_loop() noexcept {
       if (blocked || computing || (modes_.retake && outside))
         suspects.push_back({processors_[i].get(), &m, s.seq, s.dispatches, computing && !blocked});
     }
-    if (suspects.empty()) {
-      if (due) bring_due();
-      continue;
-    }
-    if (take_from(suspects)) recurs_until = now + recurs_ns;
-    // Of a processor that was not among them. Who takes one up looks at its timers.
-    if (earliest_timer() <= now - tick_ns) bring_due();
+    if (!suspects.empty() && take_from(suspects)) recurs_until = now + recurs_ns;
   }
 }
 
-// bring_due: queues what the clock and the network have for us; true if there was something.
-bool scheduler::bring_due() noexcept {
-  machine none;                      // holds no processor: what is ready goes to the global queue
+// bring_due: queues what the clock and the network have for us, before all others.
+void scheduler::bring_due() noexcept {
+  machine none;
   out_.fetch_add(1, base::relaxed);  // relaxed: before we have anything in hand (I1)
   std::array<poll::completion, completions_max> done;
-  const auto n = poller_->wait(done, 0);
-  deliver(none, {done.data(), n});
+  if (poller_->pending_count() != 0) deliver(none, {done.data(), poller_->wait(done, 0)});
   const auto now = now_ns();
-  bool any = n > 0;
-  for (const auto& p : processors_) {
-    if (p->timers.earliest() > now) continue;
-    any = true;
-    run_timers(none, *p, now);
-  }
+  for (const auto& p : processors_) run_timers(none, *p, now);
   // release: who looks for a deadlock sees the queue before it sees us gone.
   out_.fetch_sub(1, base::release);
   if (looks_dead()) poller_->wake();  // as in sleep_machine(): who looked meanwhile saw us
-  return any;
 }
 
 // attend: sleeps in the poller, as sleep_in_poller() does, while the processors are in user code.
@@ -309,11 +292,7 @@ bool scheduler::take_from(std::span<suspect> suspects) noexcept {
   bool blocked = false;
   for (const suspect& s : suspects) {
     if (s.p == nullptr) continue;
-    if (!s.computing) {
-      blocked = true;
-      s.p->stutters = true;
-    }
-    make_fair_turn_due(*s.p);
+    blocked = blocked || !s.computing;
     hand_off(*s.p);
   }
   return blocked;

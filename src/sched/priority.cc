@@ -29,7 +29,15 @@ constexpr std::int64_t background_turn_ns = 100'000'000;
 }  // namespace
 
 void scheduler::push_by_priority(goroutine& g) noexcept {
-  priority_queue& q = g.priority == priority::high ? high_ : background_;
+  push_to(g.priority == priority::high ? high_ : background_, g);
+}
+
+// push_first: for who has waited longer than it should (monitor.cc).
+void scheduler::push_first(goroutine& g) noexcept {
+  push_to(g.priority == priority::background ? background_ : high_, g);
+}
+
+void scheduler::push_to(priority_queue& q, goroutine& g) noexcept {
   g.link = nullptr;
   const base::locked hold(lock_);
   if (&q == &background_ && q.first == nullptr)

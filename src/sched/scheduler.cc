@@ -569,8 +569,8 @@ void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept
   queue_woken(m, woken);
 }
 
-// queue_woken: what came from outside goes to the roots, or before all others where each of them
-// may block; more than one is reason to wake another processor.
+// queue_woken: what came from outside goes to the roots, or before all others if the monitor brings
+// it; more than one is reason to wake another processor.
 void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
   std::size_t queued = 0;
   while (waiter* w = woken.take()) {
@@ -579,8 +579,8 @@ void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
       continue;
     }
     trace::readied(*static_cast<goroutine*>(w));
-    if (m.p != nullptr && m.p->stutters && !modes_.migrate) [[unlikely]] {
-      push_young(m, *static_cast<goroutine*>(w));
+    if (m.owner == nullptr) [[unlikely]] {
+      push_first(*static_cast<goroutine*>(w));
     } else {
       push_root(m, *static_cast<goroutine*>(w));
     }

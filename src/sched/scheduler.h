@@ -152,7 +152,6 @@ class scheduler {
   goroutine* pick_for(machine& m) noexcept;
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
-  static void make_fair_turn_due(processor& p) noexcept;
   void demote_young(machine& m) noexcept;
   static void drop_processor(machine& m) noexcept;
   [[nodiscard]] static std::uint32_t operations_of_turn(machine& m) noexcept;
@@ -208,6 +207,8 @@ class scheduler {
     base::atomic<std::size_t> size{0};
   };
   void push_by_priority(goroutine& g) noexcept;
+  void push_first(goroutine& g) noexcept;
+  void push_to(priority_queue& q, goroutine& g) noexcept;
   goroutine* take_from_queue(priority_queue& of) noexcept;
   [[nodiscard]] bool background_due() const noexcept;
   [[nodiscard]] bool pressing_work_visible() const noexcept;
@@ -222,7 +223,7 @@ class scheduler {
   void attend() noexcept;
   void wake_monitor() noexcept;
   void end_monitor() noexcept;
-  bool bring_due() noexcept;
+  void bring_due() noexcept;
   bool take_from(std::span<suspect> suspects) noexcept;
   void answer_revocation(machine& m) noexcept;
   static void take_again(machine& m) noexcept;

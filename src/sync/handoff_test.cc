@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <weft/channel.h>
 #include <weft/context.h>
@@ -44,6 +45,18 @@ void on_one(F&& f) {
 // compute_until: as code does that knows nothing of us.
 void compute_until(const std::atomic<bool>& flag) {
   while (!flag.load()) {
+  }
+}
+
+// compute: takes that much of a processor's time.
+void compute(std::chrono::nanoseconds time) {
+  const auto spent = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  };
+  const auto end = spent() + time;
+  while (spent() < end) {
   }
 }
 
@@ -141,6 +154,28 @@ TEST(handoff, a_timer_that_is_armed_while_somebody_computes_fires) {
     std::atomic<bool> flag{false};
     const auto later = weft::after_func(1ms, [&] { flag = true; });
     compute_until(flag);
+  });
+}
+
+// Each computes for less than a slice, and waits for nobody: its processor is never taken.
+TEST(handoff, whom_the_clock_wakes_goes_before_a_crowd_that_computes) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    std::atomic<int> turns{0};
+    wait_group crowd;
+    for (int i = 0; i < 60; ++i) {
+      crowd.go([&] {
+        while (!flag) {
+          compute(5ms);
+          ++turns;
+          yield();
+        }
+      });
+    }
+    EXPECT_TRUE(sleep_for(1ms));
+    EXPECT_LT(turns, 30);
+    flag = true;
+    crowd.wait().value();
   });
 }
 
