@@ -135,12 +135,13 @@ void enter_blocking() noexcept;
 void leave_blocking() noexcept;
 }  // namespace detail
 
-// blocking: calls `f` and returns what it returns, with the processor given to other goroutines
-// meanwhile: for calls that are known to block the thread (fsync, a database). Without it others
-// may wait for a millisecond until the processor is taken. Inside f the caller is an ordinary
-// thread that may use weft all the same. An exception of f passes through. Afterwards the goroutine
-// takes a processor again, for which it may have to wait its turn. On a plain thread it just calls
-// f.
+// blocking: calls `f` and returns what it returns, with the processor at the disposal of other
+// goroutines meanwhile: for calls that are known to block the thread (fsync, a database). It is a
+// mark, and costs a few nanoseconds while nobody needs the processor; without it others may wait
+// for a millisecond until it is taken, and for ten if f computes. Inside f the caller is an
+// ordinary thread that may use weft all the same. An exception of f passes through. Afterwards the
+// goroutine takes a processor again if it has lost it, for which it may have to wait its turn. On a
+// plain thread it just calls f.
 template <class F>
 decltype(auto) blocking(F&& f) {
   struct scope {

@@ -25,6 +25,10 @@ struct run_options {
   // environment, else the CPUs this process may use (its affinity and its control group's quota,
   // rounded up).
   unsigned max_procs = 0;
+  // max_threads: how many threads the runtime may have, for goroutines that run and for those that
+  // block or compute without a processor (runtime/debug.SetMaxThreads). 0: 10,000. The program ends
+  // with an error when one more is needed; it names the system calls that the others sit in.
+  unsigned max_threads = 0;
   sigquit_action sigquit = sigquit_action::leave;
 };
 

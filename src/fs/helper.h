@@ -4,7 +4,7 @@
 //
 // A call under way has one helper, so callers bound their number; but a helper whose caller has
 // left keeps its thread until the system answers. Who tries again and again on a disk that hangs
-// comes to the runtime's limit of threads (scheduler.h, machines_max), as in Go.
+// comes to the runtime's limit of threads (run_options::max_threads), as in Go.
 
 #include <weft/go.h>
 #include <weft/limit.h>

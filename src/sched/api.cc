@@ -64,15 +64,15 @@ void start_goroutine(const pending_goroutine& pending, void (*invoke)(void*)) no
 }
 
 void enter_blocking() noexcept {
-  if (!in_goroutine()) return;
-  const sched::gate inside;
-  sched::scheduler::begin_blocking(*sched::current_machine());
+  sched::machine* here = sched::current_machine();
+  const sched::gate inside(here);
+  if (inside.caller() != nullptr) sched::scheduler::begin_blocking(*here);
 }
 
 void leave_blocking() noexcept {
-  if (!in_goroutine()) return;
-  const sched::gate inside;
-  sched::scheduler::end_blocking(*sched::current_machine());
+  sched::machine* here = sched::current_machine();
+  const sched::gate inside(here);
+  if (inside.caller() != nullptr) sched::scheduler::end_blocking(*here);
 }
 
 void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
@@ -80,7 +80,8 @@ void run_runtime(const run_options& options, void (*invoke)(void*), void* closur
   if (in_goroutine()) throw misuse_error("run: called from a goroutine");
   if (options.sigquit != sigquit_action::leave)
     sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
-  auto s = std::make_unique<sched::scheduler>(sched::scheduler_options{options.max_procs});
+  auto s = std::make_unique<sched::scheduler>(
+      sched::scheduler_options{options.max_procs, options.max_threads});
   s->run(invoke, closure, request_of({}, site));
   if (s->out_count() == 0) return;
   if (std::getenv("WEFT_REPORT") != nullptr) {

@@ -135,15 +135,6 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
       m.owner->push_root(m, *g);
       m.owner->wake_processor();  // the machine runs another one now, perhaps for long
       return;
-    case deferred_action::requeue:
-      g->running_to_runnable();
-      m.owner->push_global(*g);
-      // The processor we did not get may have become idle since, by a machine that saw no work.
-      m.owner->wake_processor();
-      // release: the deadlock check sees the queue before it sees us gone; pairs with its load of
-      // out_.
-      m.owner->out_.fetch_sub(1, base::release);
-      return;
     case deferred_action::end:
       m.owner->give_stack(m, g->stack);
       g->stack = nullptr;
@@ -281,18 +272,17 @@ void scheduler::park_current(machine& m) noexcept {
   m.deferred = deferred_action::park;
   m.deferred_goroutine = &g;
   switch_away(m, g, next, false);
-  // Woken inside blocking(): what follows may block again.
   if (g.blocking_depth != 0) [[unlikely]]
-    drop_processor(*current_machine());
+    step_aside(*current_machine());
 }
 
 void scheduler::yield_current(machine& m) noexcept {
+  goroutine& g = *m.current;
   if (m.p == nullptr) {
-    if (m.taken) take_again(m);
-    return;  // else inside blocking(): the thread is the kernel's to share
+    if (g.blocking_depth == 0) take_again(m);
+    return;  // else the thread is the kernel's to share
   }
   scheduler& s = *m.owner;
-  goroutine& g = *m.current;
   const bool home = home_is_due(m) || s.modes_.migrate;
   goroutine* next = home ? nullptr : s.pick_for(m);
   // relaxed: a hint; what is pushed just now is found at the next fair turn.
@@ -305,6 +295,8 @@ void scheduler::yield_current(machine& m) noexcept {
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = &g;
   switch_away(m, g, next, false);
+  if (g.blocking_depth != 0) [[unlikely]]
+    step_aside(*current_machine());
 }
 
 // give_way_current: a yield that is a fair turn: the network and the timers get a look as well.
@@ -326,37 +318,36 @@ std::uint32_t scheduler::operations_of_turn(machine& m) noexcept {
 }
 
 void scheduler::begin_blocking(machine& before) noexcept {
-  leave_worn(before);
-  machine& m = *current_machine();
-  scheduler& s = *m.owner;
-  trace::blocking_begins(*m.current);
-  if (m.current->blocking_depth++ != 0) return;  // no processor is held here (park_current)
-  if (std::exchange(m.taken, false)) return;     // nor here, and out_ counts it
-  // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
-  s.out_.fetch_add(1, base::relaxed);
-  drop_processor(m);
+  goroutine& g = *before.current;
+  trace::blocking_begins(g);
+  if (g.blocking_depth != 0) {
+    ++g.blocking_depth;
+    return;
+  }
+  machine& m = before.worn ? leave_worn(before) : before;
+  g.blocking_depth = 1;
+  step_aside(m);
 }
 
-void scheduler::drop_processor(machine& m) noexcept {
+// step_aside: what follows in blocking() may block. The processor stays until somebody needs it
+// (take_marked), which is now if work waits or nobody watches.
+void scheduler::step_aside(machine& m) noexcept {
   if (m.p == nullptr) return;
-  processor& p = *m.p;
-  m.p = nullptr;
-  m.owner->hand_off(p);
+  if (!m.owner->wanted(*m.p)) {
+    m.marked_dispatch = m.dispatches.get();
+    return;
+  }
+  m.taken = true;
+  // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
+  m.owner->out_.fetch_add(1, base::relaxed);
+  m.owner->hand_off(*std::exchange(m.p, nullptr));
 }
 
 void scheduler::end_blocking(machine& m) noexcept {
-  scheduler& s = *m.owner;
   trace::blocking_ends(*m.current);
   if (--m.current->blocking_depth != 0) return;
-  if (!m.worn) m.hold(s.take_idle_processor());
-  if (m.p != nullptr) {
-    s.out_.fetch_sub(
-        1, base::relaxed);  // relaxed: we hold a processor, so there is no deadlock to be seen
-    return;
-  }
-  m.deferred = deferred_action::requeue;
-  m.deferred_goroutine = m.current;
-  switch_away(m, *m.current, nullptr, false);
+  m.marked_dispatch = 0;
+  if (m.taken) take_again(m);
 }
 
 stack::stack* scheduler::take_stack(machine& m, std::size_t size) noexcept {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
 
 #include "arch/eh_globals.h"
 #include "arch/switch.h"
@@ -37,16 +38,19 @@ inline constexpr std::size_t closure_size = 64;
 inline constexpr std::size_t name_size = 24;
 
 // shown: a field that lists read at any moment, whoever owns the record by then. relaxed: each
-// value is whole; several belong together only while the goroutine is held where it is parked.
+// value is whole; several belong together only while the goroutine is held where it is parked. What
+// a pointer leads to is seen as it was when the pointer was stored: release and acquire.
 template <class T>
 class shown {
  public:
   shown(T v) noexcept : value_(v) {}
   shown& operator=(T v) noexcept {
-    value_.store(v, base::relaxed);
+    value_.store(v, std::is_pointer_v<T> ? base::release : base::relaxed);
     return *this;
   }
-  [[nodiscard]] T get() const noexcept { return value_.load(base::relaxed); }
+  [[nodiscard]] T get() const noexcept {
+    return value_.load(std::is_pointer_v<T> ? base::acquire : base::relaxed);
+  }
   operator T() const noexcept { return get(); }
 
  private:

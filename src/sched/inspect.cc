@@ -334,25 +334,30 @@ bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
   return living_locked() > 0 || main_exited_.load(base::acquire);
 }
 
+// known_threads: the caller of run(), the monitor, ThreadSanitizer's own, our signal thread, who
+// starts threads, and the machines.
+std::size_t scheduler::known_threads() const noexcept {
+  std::size_t known = 2 + (WEFT_TSAN != 0 ? 1 : 0) +
+                      (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
+                      (thread_starter_runs() ? 1 : 0);
+  const base::locked hold(lock_);
+  for (const auto& m : machines_)
+    known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
+  return known;
+}
+
 // check_deadlock: only by the machine that is about to sleep in the poller: it alone could have
 // events in its hands.
 bool scheduler::check_deadlock() noexcept {
   std::uint64_t before = 0;
   if (!looks_dead(&before)) return false;
-  // The caller of run(), the monitor, ThreadSanitizer's own, our signal thread, who starts threads,
-  // and the machines.
-  std::size_t known = 2 + (WEFT_TSAN != 0 ? 1 : 0) +
-                      (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
-                      (thread_starter_runs() ? 1 : 0);
-  {
-    const base::locked hold(lock_);
-    for (const auto& m : machines_)
-      known += m->exited.load(base::relaxed) ? 0 : 1;  // relaxed: a count
-  }
   // A thread we do not know may wake somebody: no verdict. One that did and is gone has left work;
   // or a processor was taken since, and what it ran may have started threads we did not count.
+  // Counted twice: a machine that ends in between stands for a thread that it is not.
   std::uint64_t after = 0;
-  if (thread_count() != known || !looks_dead(&after) || after != before) return true;
+  const auto known = known_threads();
+  if (thread_count() != known || known_threads() != known || !looks_dead(&after) || after != before)
+    return true;
   if (goroutine_count() == 0) base::fatal("no goroutines (main called runtime.Goexit) - deadlock!");
   base::fatal("all goroutines are asleep - deadlock!");
 }

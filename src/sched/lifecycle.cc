@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string>
 
+#include "sched/calls.h"
 #include "sched/environment.h"
 #include "sched/inspect.h"
 #include "sched/io.h"
@@ -100,7 +101,9 @@ visit::visit() noexcept : target_(current_scheduler()) {
 }
 
 scheduler::scheduler(const scheduler_options& options)
-    : modes_(read_test_modes()), stacks_(stack::create()) {
+    : modes_(read_test_modes()),
+      stacks_(stack::create()),
+      machines_max_(options.max_threads != 0 ? options.max_threads : default_max_threads) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
   static_cast<void>(asked);
   auto poller = poll::make_poller();
@@ -109,7 +112,7 @@ scheduler::scheduler(const scheduler_options& options)
   poller_ = poller.get();
   home_ = std::make_shared<io_home>(*this, std::move(poller));
   if (stacks_ == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
-  machines_.reserve(machines_max);  // so that no malloc happens under the lock
+  machines_.reserve(machines_max_);  // so that no malloc happens under the lock
   const unsigned n = choose_max_procs(options.max_procs);
   processors_.reserve(n);
   for (unsigned i = 0; i < n; ++i) {
@@ -210,20 +213,37 @@ machine* scheduler::new_machine() {
   {
     base::locked hold(lock_);
     m = renewed_machine_locked();
-    if (m == nullptr && machines_.size() < machines_max) {
+    if (m == nullptr && machines_.size() < machines_max_) {
       m = fresh.get();
       m->index = static_cast<std::uint32_t>(machines_.size());
       machines_.push_back(std::move(fresh));
     }
   }
-  if (m == nullptr)
-    base::fatal(
-        "runtime: program exceeds 10000-thread limit: too many goroutines are in blocking calls at "
-        "once");
+  if (m == nullptr) {
+    base::fatal("runtime: program exceeds " + std::to_string(machines_max_) +
+                "-thread limit (run_options::max_threads): work waits, and they are all busy: " +
+                calls_of_machines());
+  }
   if (const int error = start_clean_thread(machine_thread, m); error != 0) {
-    base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
+    base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error) +
+                " (the limits are ulimit -u, pids.max of the control group, and memory). "
+                "What the others do: " +
+                calls_of_machines());
   }
   return m;
+}
+
+// calls_of_machines: for whoever must find out why there are so many.
+std::string scheduler::calls_of_machines() {
+  std::vector<int> ids;
+  {
+    const base::locked hold(lock_);
+    for (const auto& m : machines_) {
+      // acquire: as in renewed_machine_locked(). Who has no number yet is just being made.
+      if (!m->exited.load(base::acquire) && m->thread_id != 0) ids.push_back(m->thread_id);
+    }
+  }
+  return calls_of(ids);
 }
 
 // renewed_machine_locked: a machine whose thread has ended, as if it were new; or null.
@@ -255,7 +275,7 @@ void scheduler::machine_thread(void* raw) noexcept {
       base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
     s.take_handed(m);
     s.machine_loop(m);
-    if (std::exchange(m.worn, false)) s.worn_.fetch_sub(1, base::relaxed);  // relaxed: a count
+    m.worn = false;
     set_current_machine(nullptr);
   }
   auto& word = s.exits_;

@@ -38,6 +38,7 @@ struct processor {
 
   // Of the machine that holds the processor.
   std::uint32_t tick = 0;    // dispatches; every 61st looks elsewhere first
+  bool passed_over = false;  // whoever has high priority, at the last fair turn
   std::uint32_t budget = 0;  // dispatches from young until the rest of it goes to the tail of roots
   std::array<stack::stack*, stack_cache_max> stacks{};  // default size, newest last
   std::size_t stack_count = 0;
@@ -50,7 +51,7 @@ struct processor {
 
 // deferred: what the next stack does for the one that was left: only there may others run the
 // goroutine that left.
-enum class deferred_action : std::uint8_t { none, park, yield, requeue, end };
+enum class deferred_action : std::uint8_t { none, park, yield, end };
 
 struct machine {
   // Constant after start.
@@ -69,12 +70,15 @@ struct machine {
   shown<std::uint64_t> dispatches = 0;      // written by the machine only
   std::uint64_t spent_dispatch = 0;         // guarded by the handoff lock: it has used up its slice
   shown<std::uint64_t> asked_dispatch = 0;  // written by the monitor: which should give way
+  // marked_dispatch: written by the machine only: which is in blocking(), with its processor.
+  shown<std::uint64_t> marked_dispatch = 0;
 
   // Owner only: the machine's own thread. While seq is even and unchanged, the monitor under the
   // handoff lock (gate.h, I2) may write p, taken and worn.
   alignas(64) processor* p = nullptr;
-  bool taken = false;  // p was: `current` runs on, as on a plain thread, until it would wait
-  bool worn = false;   // it was taken while computing: the thread has a lower priority, and ends
+  bool taken = false;     // p was: `current` runs on, as on a plain thread, until it would wait
+  bool worn = false;      // it was taken while computing: the thread has a lower priority, and ends
+  bool computes = false;  // it is worn, and has not come home since it was taken last
   goroutine* current = nullptr;
   arch::context home;
   std::uint32_t operations_left = 0;  // until `current` gives way (gate.h)

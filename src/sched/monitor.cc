@@ -11,10 +11,14 @@
 //   computing  it has had a CPU for a slice, for the same goroutine: its processor is taken, and
 //              its thread is worn: it gets a lower priority, holds no processor again (but for a
 //              goroutine that is locked to it), and ends when the goroutine waits. Who computes is
-//              not gone: the more machines are worn, the longer the slice, so that threads do not
+//              not gone: the more go on like that, the longer the slice, so that threads do not
 //              grow with the goroutines that compute.
 // The clock on the wall tells neither from a thread that the kernel lets wait for a CPU. Who asks
 // in a computation (checkpoint()) is told at the tick that sees it twice, and yields.
+//
+// blocking() marks its machine, and leaves the processor where it is until somebody needs it: then
+// the monitor, or who comes out of the poller with something in hand, takes it without asking the
+// kernel. With work waiting already, or nobody in the poller, it is handed on at once.
 //
 // What is taken. revoked is written, one barrier made for all suspects, and m.seq read again: only
 // if it is what it was is m.p read, and taken (I2 and I3 of gate.h; tests/model/handoff.pml). A
@@ -36,7 +40,8 @@
 // I2  A processor is taken from a machine that waits for nothing in the runtime: its goroutine is
 //     neither parked nor queued, and it holds no lock of ours but perhaps a pollable's, as plain
 //     threads do.
-// I3  The monitor has ended before the scheduler stops: nobody clears what stop_all() revokes.
+// I3  Nobody clears what stop_all() revokes: the monitor has ended before, and who takes a marked
+//     processor looks under the handoff lock whether the scheduler has stopped.
 //
 // What the clock and the network have. Where goroutines block or compute one after the other, a
 // processor seldom comes to look, and who is queued behind all of them waits for all of them. So
@@ -177,11 +182,15 @@ void scheduler::monitor_loop() noexcept {
       if (++quiet < quiet_ticks) continue;
       quiet = 0;
       monitor_rest();
+      if (!monitor_needed()) continue;
       std::fill(seen.begin(), seen.end(), sighting{});
-      continue;
     }
     quiet = 0;
     now = now_ns();
+    if (processor* p = take_marked()) {
+      recurs_until = now + recurs_ns;
+      hand_off(*p);
+    }
     bool all_stuck = true;       // nobody looks at the timers and the network
     bool all_stuck_long = true;  // and will not for a while
     for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -195,7 +204,7 @@ void scheduler::monitor_loop() noexcept {
       continue;
     }
     // relaxed: a count.
-    const std::int64_t slice = slice_ns * (1 + worn_.load(base::relaxed) / max_procs());
+    const std::int64_t slice = slice_ns * (1 + computing_.load(base::relaxed) / max_procs());
     suspects.clear();
     for (std::size_t i = 0; i < seen.size(); ++i) {
       const sighting& s = seen[i];
@@ -213,7 +222,15 @@ void scheduler::monitor_loop() noexcept {
       if (blocked || computing || (modes_.retake && outside))
         suspects.push_back({processors_[i].get(), &m, s.seq, s.dispatches, computing && !blocked});
     }
-    if (!suspects.empty() && take_from(suspects)) recurs_until = now + recurs_ns;
+    if (suspects.empty()) continue;
+    if (std::ranges::any_of(suspects, [](const suspect& s) { return s.computing; }))
+      have_thread_starter();
+    take_from(suspects);
+    for (const suspect& s : suspects) {
+      if (s.p == nullptr) continue;
+      if (!s.computing) recurs_until = now + recurs_ns;
+      hand_off(*s.p);
+    }
   }
 }
 
@@ -259,43 +276,55 @@ void scheduler::attend() noexcept {
   if (idle_count_.load(base::seq_cst) > 0) ensure_watched();
 }
 
-// take_from: takes the processors of suspects that are still where they were, and hands them on;
-// true if one was taken from a blocked machine.
-bool scheduler::take_from(std::span<suspect> suspects) noexcept {
-  if (std::ranges::any_of(suspects, [](const suspect& s) { return s.computing; }))
-    have_thread_starter();
-  {
-    const base::locked hold(handoff_lock_);
-    // relaxed: the barrier orders it before our second look.
-    for (const suspect& s : suspects) s.m->revoked.store(true, base::relaxed);
-    heavy_barrier();
-    for (suspect& s : suspects) {
-      machine& m = *s.m;
-      // acquire: what it did inside is visible, m.p among it; pairs with leave_runtime().
-      const bool inside = m.seq.load(base::acquire) != s.seq || (s.seq & 1) != 0;
-      if (inside || m.p != s.p) {
-        // It stays revoked, and finds that it has lost nothing. (The holder is who took a processor
-        // up last: another suspect may be the same machine.)
-        if (inside && s.computing) m.spent_dispatch = s.dispatch;
-        s.p = nullptr;
-        continue;
-      }
-      m.p = nullptr;
-      m.taken = true;
-      out_.fetch_add(1, base::relaxed);  // relaxed: its processor is not idle yet
-      if (!s.computing || m.locked != nullptr || m.worn) continue;
-      m.worn = true;
-      worn_.fetch_add(1, base::relaxed);  // relaxed: a count
-      lower_priority(m.thread_id);        // here, where the thread cannot end
+// take_from: takes the processors of suspects that are still where they were; the others' `p`
+// becomes null.
+void scheduler::take_from(std::span<suspect> suspects) noexcept {
+  const base::locked hold(handoff_lock_);
+  if (stopping()) {
+    for (suspect& s : suspects) s.p = nullptr;
+    return;
+  }
+  // relaxed: the barrier orders it before our second look.
+  for (const suspect& s : suspects) s.m->revoked.store(true, base::relaxed);
+  heavy_barrier();
+  for (suspect& s : suspects) {
+    machine& m = *s.m;
+    // acquire: what it did inside is visible, m.p among it; pairs with leave_runtime().
+    const bool inside = m.seq.load(base::acquire) != s.seq || (s.seq & 1) != 0;
+    if (inside || m.p != s.p) {
+      // It stays revoked, and finds that it has lost nothing. (The holder is who took a processor
+      // up last: another suspect may be the same machine.)
+      if (inside && s.computing) m.spent_dispatch = s.dispatch;
+      s.p = nullptr;
+      continue;
     }
+    m.p = nullptr;
+    m.taken = true;
+    out_.fetch_add(1, base::relaxed);  // relaxed: its processor is not idle yet
+    if (!s.computing) continue;
+    if (!m.worn && m.locked == nullptr) {
+      m.worn = true;
+      lower_priority(m.thread_id);  // here, where the thread cannot end
+    }
+    // relaxed: a count.
+    if (m.worn && !std::exchange(m.computes, true)) computing_.fetch_add(1, base::relaxed);
   }
-  bool blocked = false;
-  for (const suspect& s : suspects) {
-    if (s.p == nullptr) continue;
-    blocked = blocked || !s.computing;
-    hand_off(*s.p);
+}
+
+// take_marked: a processor whose machine is in blocking(), or null.
+processor* scheduler::take_marked() noexcept {
+  for (const auto& p : processors_) {
+    // acquire: as in look_at().
+    machine* m = p->holder.load(base::acquire);
+    if (m == nullptr) continue;
+    // acquire: the mark and the dispatch are of this stay outside, or a later one.
+    const auto seq = m->seq.load(base::acquire);
+    if ((seq & 1) != 0 || m->marked_dispatch != m->dispatches) continue;
+    suspect one{p.get(), m, seq, m->dispatches, false};
+    take_from({&one, 1});
+    if (one.p != nullptr) return one.p;
   }
-  return blocked;
+  return nullptr;
 }
 
 // answer_revocation: of a machine that finds itself revoked.
@@ -331,16 +360,20 @@ void scheduler::take_again(machine& m) noexcept {
   switch_away(m, *m.current, nullptr, false);
 }
 
-// leave_worn: the current goroutine would stay on a worn thread for long, where others may come
-// from (threads and processes inherit the priority): it goes to another one first.
-void scheduler::leave_worn(machine& m) noexcept {
-  if (m.worn && m.taken && m.locked == nullptr) take_again(m);
+// leave_worn: the current goroutine would stay on a worn thread for long, which others may come
+// from (they inherit its priority): it goes to another one first. Where it is then.
+machine& scheduler::leave_worn(machine& m) noexcept {
+  if (!m.taken || m.locked != nullptr) return m;
+  take_again(m);
+  return *current_machine();
 }
 
 // come_home: the goroutine that had lost the machine's processor has been parked, queued or ended.
 void scheduler::come_home(machine& m) noexcept {
   // release: the deadlock check sees where it is before it sees us gone; pairs with its load.
   if (std::exchange(m.taken, false)) out_.fetch_sub(1, base::release);
+  // relaxed: a count.
+  if (std::exchange(m.computes, false)) computing_.fetch_sub(1, base::relaxed);
   if (!m.worn || m.bound()) return;
   m.ends = true;
   const base::locked hold(lock_);

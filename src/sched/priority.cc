@@ -5,9 +5,10 @@
 //   high        is looked at before each dispatch: one load of a line that nobody writes while
 //               nobody uses it
 //   background  is looked at when a machine finds nothing else, before it goes idle
-// Nobody starves: a fair turn (dispatch.cc) passes high over, and takes from the background when
-// that is due: its last turn was background_turn_ns ago. The monitor lets what is in the background
-// count as work that waits only then, so that computations are not taken from for its sake.
+// Nobody starves: each second fair turn (dispatch.cc) passes high over, and each takes from the
+// background when that is due: its last turn was background_turn_ns ago. The monitor lets what is
+// in the background count as work that waits only then, so that computations are not taken from for
+// its sake.
 //
 // Rejected. Queues by priority on each processor: more to look at and to steal from, for everybody.
 // Ages of goroutines: a turn for the oldest now and then is the same, without a clock at each push.

@@ -282,10 +282,14 @@ void scheduler::wake_machine(machine& m) noexcept {
   base::futex_wake(m.awake, 1);
 }
 
-// hand_off: a processor whose machine goes to block: to another machine if there is work or nobody
-// watches, else idle.
+// wanted: whether another machine should take `p` up: there is work, or nobody watches.
+bool scheduler::wanted(const processor& p) const noexcept {
+  return p.young.size() > 0 || p.roots.size() > 0 || shared_work_visible() || !watched();
+}
+
+// hand_off: a processor whose machine goes to block: to another machine if it is wanted, else idle.
 void scheduler::hand_off(processor& p) noexcept {
-  if (p.young.size() > 0 || p.roots.size() > 0 || shared_work_visible() || !watched()) {
+  if (wanted(p)) {
     start_machine(p, false);
     return;
   }
@@ -394,10 +398,16 @@ goroutine* scheduler::find_runnable(machine& m) noexcept {
 
 // fair_turn: every 61st dispatch, who waits longest: the network, the background when it is due,
 // the global queue, the oldest of young, and of the roots if who has high priority might keep them
-// out.
+// out. Each second time these are not passed over: of one that always gives way, each turn is fair.
 goroutine* scheduler::fair_turn(machine& m) noexcept {
   ++m.p->tick;
   poll_now(m);
+  // relaxed: a hint, as in pick_queued().
+  if (high_.size.load(base::relaxed) > 0) {
+    m.p->passed_over = !m.p->passed_over;
+    goroutine* g = m.p->passed_over ? nullptr : take_from_queue(high_);
+    if (g != nullptr) return g;
+  }
   if (background_due()) [[unlikely]] {
     if (goroutine* g = take_from_queue(background_)) return g;
   }
@@ -524,6 +534,7 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   sleep_until_.store(0, base::seq_cst);  // nobody sleeps: armers need not wake
   // A processor first: then no moment exists in which all idle while events are in our hands.
   m.hold(take_idle_processor());
+  if (m.p == nullptr) m.hold(take_marked());
   if (m.p != nullptr) start_spinning(m);
   deliver(m, {done.data(), n});
   // Without a processor nobody else may look at the timers before the busy ones do: what is due

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,7 +25,8 @@ namespace weft::sched {
 class io_home;
 
 struct scheduler_options {
-  unsigned max_procs = 0;  // 0: WEFT_MAXPROCS, else usable_cpus()
+  unsigned max_procs = 0;    // 0: WEFT_MAXPROCS, else usable_cpus()
+  unsigned max_threads = 0;  // 0: default_max_threads
 };
 
 // test_modes: WEFT_TEST_MODE, a comma list; they force what is rare.
@@ -36,7 +38,7 @@ struct test_modes {
 };
 
 inline constexpr unsigned max_procs_limit = 1024;
-inline constexpr std::size_t machines_max = 10'000;
+inline constexpr unsigned default_max_threads = 10'000;
 inline constexpr std::size_t default_stack_size = stack::default_size;
 
 // spawn_request: what `go` knows of a new goroutine besides its closure.
@@ -153,7 +155,7 @@ class scheduler {
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
   void demote_young(machine& m) noexcept;
-  static void drop_processor(machine& m) noexcept;
+  static void step_aside(machine& m) noexcept;
   [[nodiscard]] static std::uint32_t operations_of_turn(machine& m) noexcept;
   void release_ended(machine& m, goroutine& g) noexcept;
   stack::stack* take_stack(machine& m, std::size_t size) noexcept;
@@ -195,6 +197,7 @@ class scheduler {
   void take_handed(machine& m) noexcept;
   [[nodiscard]] bool watched() const noexcept;
   void start_machine(processor& p, bool spinning) noexcept;
+  [[nodiscard]] bool wanted(const processor& p) const noexcept;
   void hand_off(processor& p) noexcept;
   [[nodiscard]] std::int64_t living_locked() const noexcept;
   bool retire(machine& m) noexcept;
@@ -224,10 +227,11 @@ class scheduler {
   void wake_monitor() noexcept;
   void end_monitor() noexcept;
   void bring_due() noexcept;
-  bool take_from(std::span<suspect> suspects) noexcept;
+  void take_from(std::span<suspect> suspects) noexcept;
+  processor* take_marked() noexcept;
   void answer_revocation(machine& m) noexcept;
   static void take_again(machine& m) noexcept;
-  static void leave_worn(machine& m) noexcept;
+  static machine& leave_worn(machine& m) noexcept;
   void come_home(machine& m) noexcept;
   // tell_monitor: after something was left to wait that a busy processor has to see to.
   void tell_monitor() noexcept {
@@ -249,6 +253,7 @@ class scheduler {
   // lifecycle.cc
   machine* new_machine();
   machine* renewed_machine_locked() noexcept;
+  std::string calls_of_machines();
   static void machine_thread(void* raw) noexcept;
   void stop_all() noexcept;
   void await_visitors() noexcept;
@@ -257,6 +262,7 @@ class scheduler {
   [[nodiscard]] bool looks_dead(std::uint64_t* taken = nullptr) const noexcept;
   // check_deadlock: ends the process if a deadlock is proved; true if it looks like one but threads
   // exist that we do not know.
+  [[nodiscard]] std::size_t known_threads() const noexcept;
   [[nodiscard]] bool check_deadlock() noexcept;
 
   [[nodiscard]] bool stopping() const noexcept {
@@ -289,6 +295,7 @@ class scheduler {
   machine* idle_machines_ = nullptr;                // guarded by lock_
   std::size_t machines_ended_ = 0;                  // guarded by lock_: before run() did
   std::vector<std::unique_ptr<machine>> machines_;  // guarded by lock_
+  const std::size_t machines_max_;
 
   alignas(64) priority_queue high_;
   priority_queue background_;
@@ -303,8 +310,8 @@ class scheduler {
   base::atomic<int> looks_{0};  // for a deadlock, since something ran
   base::atomic<std::int64_t> sleep_until_{0};
   base::atomic<std::uint32_t> visitors_{0};
-  base::atomic<std::uint32_t> out_{0};   // goroutines that run without a processor; monitor.cc
-  base::atomic<std::uint32_t> worn_{0};  // machines that are
+  base::atomic<std::uint32_t> out_{0};        // goroutines that run without a processor; monitor.cc
+  base::atomic<std::uint32_t> computing_{0};  // machines that do (machine.h)
   base::atomic<bool> stopping_{false};
   base::atomic<std::uint32_t> next_heap_{0};
   base::atomic<std::uint64_t> next_id_{1};

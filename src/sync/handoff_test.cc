@@ -15,6 +15,7 @@
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -28,6 +29,7 @@ namespace weft {
 namespace {
 
 using namespace std::chrono_literals;
+using sync_test::retaken;
 using sync_test::scaled;
 using sync_test::wait_until;
 
@@ -159,6 +161,7 @@ TEST(handoff, a_timer_that_is_armed_while_somebody_computes_fires) {
 
 // Each computes for less than a slice, and waits for nobody: its processor is never taken.
 TEST(handoff, whom_the_clock_wakes_goes_before_a_crowd_that_computes) {
+  if (retaken()) GTEST_SKIP() << "the crowd computes beside the one processor";
   on_one([] {
     std::atomic<bool> flag{false};
     std::atomic<int> turns{0};
@@ -195,6 +198,77 @@ TEST(handoff, threads_that_wake_somebody_are_heard_while_all_compute) {
     compute_until(flag);
     sender.join();
   });
+}
+
+// Without the mark it would be taken as one that computes, and its thread be worn.
+TEST(handoff, what_computes_in_blocking_is_only_marked) {
+  on_one([] {
+    const int usual = ::getpriority(PRIO_PROCESS, 0);
+    std::atomic<bool> flag{false};
+    const channel<int> c(0);
+    go([&] {
+      EXPECT_EQ(c.recv(), 7);
+      flag = true;
+    });
+    yield();
+    std::thread sender([=] { c.send(7); });
+    blocking([&] {
+      compute_until(flag);
+      EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), usual);
+    });
+    blocking([&] { sender.join(); });
+  });
+}
+
+TEST(handoff, who_waits_inside_blocking_is_marked_again) {
+  on_one([] {
+    for (int i = 0; i < scaled(50); ++i) {
+      const channel<int> there(0);
+      const channel<int> back(0);
+      go([=] {
+        EXPECT_EQ(there.recv(), 1);
+        back.send(2);
+      });
+      std::atomic<bool> flag{false};
+      blocking([&] {
+        there.send(1);
+        EXPECT_EQ(back.recv(), 2);
+        yield();
+        go([&] { flag = true; });
+        compute_until(flag);
+      });
+    }
+  });
+}
+
+TEST(handoff, limit_of_threads_names_the_calls_they_sit_in) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto too_many = [] {
+    weft::run(
+        [] {
+          const raw_pipe p;
+          wait_group all;
+          for (int i = 0; i < 20; ++i) all.go([&] { p.read_one(); });
+          all.wait().value();
+        },
+        {.max_procs = 1, .max_threads = 10});
+  };
+  EXPECT_EXIT(too_many(), testing::ExitedWithCode(2),
+              "program exceeds 10-thread limit .*: work waits, and they are all busy: 1?[0-9] in "
+              "read");
+}
+
+TEST(handoff, limit_of_threads_is_one_of_those_that_exist_at_once) {
+  weft::run(
+      [] {
+        for (int i = 0; i < 40; ++i) {
+          std::atomic<bool> flag{false};
+          go([&] { flag = true; });
+          compute_until(flag);  // its thread ends afterwards
+          yield();
+        }
+      },
+      {.max_procs = 1, .max_threads = 20});
 }
 
 TEST(handoff, locks_of_others_are_no_obstacle) {
@@ -373,6 +447,40 @@ TEST(handoff, who_was_locked_after_it_computed_leaves_nobody_behind) {
       all.go([&] { flag = true; });
       all.wait().value();
     }
+  });
+}
+
+// A slice is longer the more compute without a processor; those that wait on their threads do not.
+TEST(handoff, who_waits_on_a_thread_that_computed_lengthens_no_slice) {
+  on_one([] {
+    constexpr int waiting = 20;  // a slice for each would be 200 ms
+    channel<int> gate(0);
+    wait_group all;
+    for (int i = 0; i < waiting; ++i) {
+      std::atomic<bool> locked{false};
+      all.go([&] {
+        compute_for_a_slice();
+        const lock_thread here;
+        locked = true;
+        EXPECT_FALSE(gate.recv());
+      });
+      wait_until([&] { return locked.load(); });
+    }
+    const auto cpu_time = [] {
+      timespec t{};
+      ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+      return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    };
+    auto least = std::chrono::nanoseconds::max();
+    for (int i = 0; i < 5; ++i) {  // a busy machine may be late
+      const auto begun = cpu_time();
+      compute_for_a_slice();
+      least = std::min<std::chrono::nanoseconds>(least, cpu_time() - begun);
+      yield();
+    }
+    EXPECT_LT(least, 100ms);
+    gate.close();
+    all.wait().value();
   });
 }
 

@@ -2,15 +2,14 @@
 
 #include <weft/channel.h>
 #include <weft/go.h>
+#include <weft/mutex.h>
 #include <weft/runtime.h>
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 
 #include "sync/sync_test.h"
 
@@ -18,18 +17,12 @@ namespace weft {
 namespace {
 
 using namespace std::chrono_literals;
+using sync_test::retaken;
 using sync_test::scaled;
 
 template <class F>
 void on_one(F&& f) {
   weft::run([&] { f(); }, {.max_procs = 1});
-}
-
-// retaken: whether processors are taken at every opportunity: then the first that is ready runs at
-// once, on another thread, before the next is.
-bool retaken() {
-  const char* modes = std::getenv("WEFT_TEST_MODE");
-  return modes != nullptr && std::string_view(modes).contains("retake");
 }
 
 TEST(priority, decides_who_goes_first) {
@@ -73,6 +66,18 @@ TEST(priority, holds_for_those_who_are_woken) {
     start.close();
     all.wait().value();
     EXPECT_EQ(order, "hnb");
+  });
+}
+
+TEST(priority, that_is_high_gets_a_turn_beside_one_that_only_gives_way) {
+  on_one([] {
+    std::atomic<bool> flag{false};
+    mutex m;
+    go({.priority = priority::high}, [&] { flag = true; });
+    while (!flag) {
+      m.lock();  // gives way after a number of them
+      m.unlock();
+    }
   });
 }
 

@@ -7,7 +7,9 @@
 #include <weft/runtime.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -70,6 +72,13 @@ void in_both(F&& f) {
 // join_from_goroutine: waits for a thread without blocking the processor.
 inline void join_from_goroutine(std::thread& t) {
   weft::blocking([&] { t.join(); });
+}
+
+// retaken: whether processors are taken at every opportunity: then the first that is ready runs at
+// once, on another thread, before the next is.
+inline bool retaken() {
+  const char* modes = std::getenv("WEFT_TEST_MODE");
+  return modes != nullptr && std::string_view(modes).contains("retake");
 }
 
 }  // namespace weft::sync_test
