@@ -146,9 +146,25 @@ steps_all() {
   steps_portable
   step "lab chat" 300 apps/lab/tests/chat build/release/apps/lab/weft-lab build/release/apps/lab/weft-chat \
     build/release/apps/lab/weft-chat-shared
+  steps_libraries
   step "lab matrix" 300 apps/lab/tests/matrix build/release/apps/lab/weft-lab
   step "models" 1200 tests/model/run
   steps_stress
+}
+
+# steps_libraries: libraries of others in goroutines, with the servers they need. The sanitizers see what
+# these call of libc (memory, locks, threads), not what they do themselves; glibc's resolver guards its
+# configuration with locks that tsan does not know.
+steps_libraries() {
+  local library preset
+  for preset in release asan tsan; do
+    step "build real libraries $preset" 900 ./dev build "$preset" weft-libraries
+    for library in locks resolve zlib sqlite libpq hiredis curl; do
+      [ "$preset $library" = "tsan resolve" ] && continue
+      step "real libraries $preset $library" 300 env $(sanitizer_environment "$preset") tests/libraries/run \
+        "build/$preset" "$library"
+    done
+  done
 }
 
 # steps_aarch64: under qemu-user, on one CPU: of a store-release and a load-acquire behind it, which the

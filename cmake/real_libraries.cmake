@@ -1,0 +1,17 @@
+# Libraries of others, as examples and tests/libraries use them beside goroutines: WEFT_REAL_LIBRARIES
+# lists those that are here, and weft_real_NAME is what to link.
+find_package(PkgConfig QUIET)
+set(WEFT_REAL_LIBRARIES "")
+foreach(pair curl=libcurl hiredis=hiredis libpq=libpq sqlite=sqlite3 zlib=zlib)
+  string(REGEX MATCH "^([a-z]+)=(.+)$" pair "${pair}")
+  set(name ${CMAKE_MATCH_1})
+  set(module ${CMAKE_MATCH_2})
+  if(PkgConfig_FOUND)
+    pkg_check_modules(WEFT_REAL_${name} QUIET IMPORTED_TARGET GLOBAL ${module})
+  endif()
+  if(WEFT_REAL_${name}_FOUND)
+    add_library(weft_real_${name} INTERFACE)
+    target_link_libraries(weft_real_${name} INTERFACE PkgConfig::WEFT_REAL_${name})
+    list(APPEND WEFT_REAL_LIBRARIES ${name})
+  endif()
+endforeach()
