@@ -12,11 +12,14 @@
 // (net/conn.h), and opening it from a plain thread without one throws misuse_error.
 //
 // A disk never says that it would wait: operations on regular files block a thread, as inside
-// weft::blocking, while the processor serves others. One under way cannot be interrupted. Under a
-// limit, and in a scope, it is made by a helper on copies of the bytes: when the limit passes the
-// caller leaves, and the helper finishes alone; whether and how far it came is then unknown, and so
-// is the position. A limit that has passed already ends it before it begins. Regular files belong
-// to no runtime.
+// weft::blocking, while the processor serves others. At most six goroutines of a runtime are in
+// such calls at once, the next ones wait in order; a read of what is in memory does not. When none
+// of the six comes back for 100 ms, one more is let in: disks that hang do not stop all files.
+//
+// A call under way cannot be interrupted. Under a limit, and in a scope, it is made by a helper on
+// copies of the bytes: when the limit passes the caller leaves, and the helper finishes alone;
+// whether and how far it came is then unknown, and so is the position. A limit that has passed
+// already ends it before it begins. Regular files belong to no runtime.
 //
 // Everything but moving and destroying may be called from several goroutines and threads at once.
 // Errors name the operation and the path. The end is errc::eof; after close() it is errc::closed.

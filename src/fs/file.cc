@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <weft/file.h>
 
@@ -188,6 +189,27 @@ std::int64_t move_bytes(int fd, const transfer& t, char* data, std::size_t size)
   });
 }
 
+// move_cached: reads what the kernel has in memory; -EAGAIN if it would have to wait for a disk.
+std::int64_t move_cached(int fd, const transfer& t, char* data, std::size_t size) {
+  iovec into{data, size};
+  return counted([&] { return ::preadv2(fd, &into, 1, t.offset, RWF_NOWAIT); });
+}
+
+// move_in_slot: move_bytes in a slot. While there is none, what is in memory comes without.
+std::int64_t move_in_slot(int fd, const transfer& t, std::span<char> bytes) {
+  const auto call = [&] { return move_bytes(fd, t, bytes.data(), bytes.size()); };
+  {
+    const sched::file_call slot(sched::file_call::when::idle);
+    if (slot) return blocking(call);
+  }
+  if (!t.writes) {
+    const auto n = move_cached(fd, t, bytes.data(), bytes.size());
+    if (n >= 0) return n;
+  }
+  const sched::file_call slot;
+  return blocking(call);
+}
+
 // move_once: one system call on a disk: its value, or -errno; an error code if the limit came
 // first.
 std::expected<std::int64_t, std::error_code> move_once(const std::shared_ptr<open_file>& of,
@@ -195,18 +217,18 @@ std::expected<std::int64_t, std::error_code> move_once(const std::shared_ptr<ope
                                                        const limit& l) {
   stay here(of);
   if (!here) return std::unexpected(make_error_code(errc::closed));
-  if (!may_end(l))
-    return blocking([&] { return move_bytes(here.fd(), t, bytes.data(), bytes.size()); });
+  if (!may_end(l)) return move_in_slot(here.fd(), t, bytes);
   struct moved {
     std::int64_t n;
     std::vector<char> copy;
   };
   std::vector<char> copy(std::min(bytes.size(), copy_max));
   if (t.writes) std::memcpy(copy.data(), bytes.data(), copy.size());
-  auto done = helped(l, [here = std::move(here), t, copy = std::move(copy)]() mutable {
-    const auto n = move_bytes(here.fd(), t, copy.data(), copy.size());
-    return moved{n, std::move(copy)};
-  });
+  auto done =
+      helped<blocking_on::disk>(l, [here = std::move(here), t, copy = std::move(copy)]() mutable {
+        const auto n = move_bytes(here.fd(), t, copy.data(), copy.size());
+        return moved{n, std::move(copy)};
+      });
   if (!done) return std::unexpected(done.error());
   if (!t.writes && done->n > 0)
     std::memcpy(bytes.data(), done->copy.data(), static_cast<std::size_t>(done->n));
@@ -274,7 +296,8 @@ template <class F>
 result<void> on_disk(const std::shared_ptr<open_file>& of, const char* op, const limit& l, F f) {
   stay here(of);
   if (!here) return closed(of, op);
-  const auto done = helped(l, [here = std::move(here), f] { return f(here.fd()); });
+  const auto done =
+      helped<blocking_on::disk>(l, [here = std::move(here), f] { return f(here.fd()); });
   if (!done) return std::unexpected(of->failure(op, done.error()));
   if (*done < 0) return std::unexpected(of->failure(op, static_cast<int>(-*done)));
   return {};
@@ -367,7 +390,7 @@ int file::native_handle() const noexcept {
 result<file> open_file(std::string_view path, int flags, int mode, const limit& l) {
   // Opened by a helper that finishes alone, it is closed again.
   const std::string name(path);
-  auto done = fs::helped(l, [name, flags, mode] {
+  auto done = fs::helped<fs::blocking_on::disk>(l, [name, flags, mode] {
     const auto fd =
         fs::counted([&] { return ::open(name.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode); });
     return std::pair(net::unique_fd(static_cast<int>(std::max<std::int64_t>(fd, -1))), fd);

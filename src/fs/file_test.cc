@@ -133,7 +133,7 @@ TEST(file, the_end_of_a_scope_ends_what_it_does) {
     wait_until_parked(sched::wait_reason::io_read, 1);
     all.cancel();
     all.join().value();
-    auto writer = open_file(here / "fifo", O_WRONLY).value();  // lets the helper go
+    auto both_ends = open_file(here / "fifo", O_RDWR).value();  // lets the helper go
   });
 }
 
@@ -143,7 +143,7 @@ TEST(file, opening_a_fifo_waits_for_the_other_side_and_a_limit_leaves) {
   ASSERT_EQ(::mkfifo((here / "left").c_str(), 0600), 0);
   in_weft([&] {
     EXPECT_EQ(open(here / "left", 1ms).error(), errc::timeout);
-    auto lets_the_helper_go = open_file(here / "left", O_WRONLY).value();
+    auto lets_the_helper_go = open_file(here / "left", O_RDWR).value();
     wait_group both;
     both.go([&] {
       auto writer = open_file(here / "fifo", O_WRONLY).value();

@@ -3,8 +3,9 @@
 // helper: blocking system calls, with or without a limit.
 //
 // A call under way has one helper, so callers bound their number; but a helper whose caller has
-// left keeps its thread until the system answers. Who tries again and again on a disk that hangs
-// comes to the runtime's limit of threads (run_options::max_threads), as in Go.
+// left keeps its thread until the system answers. Calls on disks have slots (sched/file_slots.h):
+// who tries again and again on one that hangs gets a thread more each 100 ms, and so comes to the
+// runtime's limit of threads (run_options::max_threads) late.
 
 #include <weft/go.h>
 #include <weft/limit.h>
@@ -12,23 +13,26 @@
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "base/lock.h"
 #include "poll/poller.h"
 #include "sched/cancel.h"
 #include "sched/environment.h"
+#include "sched/file_slots.h"
 #include "sched/gate.h"
 #include "sched/wait.h"
 
 namespace weft::fs {
 
-// run_detached: `f` once, on a goroutine of the caller's runtime in blocking(), which ends with it;
-// for plain threads on a thread. Throws when there are no means for either.
+// run_detached: `f` once, on a goroutine of the caller's runtime, which ends with it; for plain
+// threads on a thread. Throws when there are no means for either.
 template <class F>
 void run_detached(F f) {
   if (in_goroutine()) {
-    go({.name = "file helper"}, [f = std::move(f)]() mutable { blocking(f); });
+    go({.name = "file helper"}, std::move(f));
     return;
   }
   auto boxed = std::make_unique<F>(std::move(f));
@@ -72,6 +76,12 @@ class finish_line {
       woken.claim(*static_cast<sched::waiter*>(asker_.who), asker_.ticket, sched::token_ready);
   }
 
+  // left: whether who waited has gone.
+  [[nodiscard]] bool left() noexcept {
+    const base::locked hold(lock_);
+    return left_;
+  }
+
   // wait: token_ready when it was crossed, else what ended the wait.
   [[nodiscard]] sched::token wait(const sched::limits& l) noexcept {
     const sched::gate inside;
@@ -84,20 +94,30 @@ class finish_line {
     const auto by = w.park(l);
     const base::locked hold(lock_);
     asker_ = {};
+    left_ = by != sched::token_ready;
     return by;
   }
 
  private:
   base::lock<base::rank::sync> lock_;
   bool crossed_ = false;  // guarded by lock_
+  bool left_ = false;     // guarded by lock_
   poll::cookie asker_;    // guarded by lock_: whoever waits, while it does
 };
 
+// blocking_on: what a call blocks on; one on a disk takes a slot.
+enum class blocking_on : std::uint8_t { disk, other };
+
 // helped: what `f()` returns, which works on things of its own: it may still run when this has
-// returned. An error code when the limit came first; what f returns is destroyed then.
-template <class F>
+// returned. An error code when the limit came first; what f returns is destroyed then, and if it
+// had no slot yet it does not run.
+template <blocking_on What, class F>
 auto helped(const limit& l, F f) -> std::expected<std::invoke_result_t<F&>, std::error_code> {
-  if (!may_end(l)) return blocking(f);
+  using slot = std::conditional_t<What == blocking_on::disk, sched::file_call, std::monostate>;
+  if (!may_end(l)) {
+    [[maybe_unused]] const slot held{};
+    return blocking(f);
+  }
   if (const auto why = passed(l)) return std::unexpected(*why);
   using value = std::invoke_result_t<F&>;
   struct shared {
@@ -108,7 +128,9 @@ auto helped(const limit& l, F f) -> std::expected<std::invoke_result_t<F&>, std:
   };
   auto state = std::make_shared<shared>(std::move(f));
   run_detached([state] {
-    state->returned.emplace(state->f());
+    [[maybe_unused]] const slot held{};
+    if (state->line.left()) return;
+    state->returned.emplace(blocking(state->f));
     state->line.cross();
   });
   const auto raw = l.raw_io();

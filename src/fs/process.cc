@@ -84,7 +84,8 @@ class child_state {
     if (pidfd_.native_handle() >= 0) {
       if (auto ready = pidfd_.readable(l); !ready) return failure(ready.error().code());
     } else {
-      const auto over = fs::helped(l, [pid = pid_] { return ended(pid, WNOWAIT).has_value(); });
+      const auto over = fs::helped<fs::blocking_on::other>(
+          l, [pid = pid_] { return ended(pid, WNOWAIT).has_value(); });
       if (!over) return failure(over.error());
     }
     if (auto known = settled(WNOHANG)) return *known;

@@ -13,6 +13,7 @@
 #include "net/unique_fd.h"
 #include "poll/sigpipe.h"
 #include "sched/environment.h"
+#include "sched/file_slots.h"
 #include "sched/gate.h"
 
 // copy: bytes from one descriptor to another without leaving the kernel.
@@ -90,6 +91,7 @@ result<std::size_t> move(const side& at, bool blocks, const sched::limits& l, St
       if (n < 0) n = -errno;
     };
     if (blocks) {
+      const sched::file_call slot;
       blocking(once);
     } else {
       once();

@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "poll/poller.h"
 #include "sched/cancel.h"
+#include "sched/file_slots.h"
 #include "sched/goroutine_pool.h"
 #include "sched/machine.h"
 #include "sched/wake_list.h"
@@ -112,6 +113,7 @@ class scheduler {
   }
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
+  [[nodiscard]] file_slots& files() noexcept { return files_; }
 
   // for_each_goroutine: calls `f(goroutine&)` for every live record. What parked ones show
   // holds still; the rest is a glance.
@@ -285,6 +287,7 @@ class scheduler {
   stack::allocator* stacks_ = nullptr;
 
   goroutine_pool pool_;
+  file_slots files_{*this};
 
   base::lock<base::rank::machine> handoff_lock_;  // gate.h
   mutable base::lock<base::rank::scheduler> lock_;

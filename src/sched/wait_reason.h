@@ -30,6 +30,7 @@ enum class wait_reason : std::uint8_t {
   io_write,
   io_accept,
   io_connect,
+  file_slot,
   resolve,
   context_done,
   count_,
@@ -59,6 +60,7 @@ enum class wait_reason : std::uint8_t {
       "IO wait (write)",
       "IO wait (accept)",
       "IO wait (connect)",
+      "file slot",
       "resolving a name",
       "context done",
   };
