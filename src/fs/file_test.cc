@@ -8,6 +8,7 @@
 #include <weft/wait_group.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -35,6 +36,18 @@ class folder {
 
  private:
   std::string path_;
+};
+
+// both_ends: of a fifo: while they are open, who opens it does not wait.
+class both_ends {
+ public:
+  explicit both_ends(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+  both_ends(const both_ends&) = delete;
+  both_ends& operator=(const both_ends&) = delete;
+  ~both_ends() { ::close(fd_); }
+
+ private:
+  const int fd_;
 };
 
 std::string read_all(file& from, const limit& l = {}) {
@@ -127,13 +140,14 @@ TEST(file, a_limit_that_has_passed_ends_it_before_it_begins) {
 TEST(file, the_end_of_a_scope_ends_what_it_does) {
   const folder here;
   ASSERT_EQ(::mkfifo((here / "fifo").c_str(), 0600), 0);
+  std::optional<both_ends> helper_goes;
   in_weft([&] {
     scope all;
     all.go([&] { EXPECT_EQ(open(here / "fifo").error(), errc::cancelled); });
     wait_until_parked(sched::wait_reason::io_read, 1);
     all.cancel();
     all.join().value();
-    auto both_ends = open_file(here / "fifo", O_RDWR).value();  // lets the helper go
+    helper_goes.emplace(here / "fifo");
   });
 }
 
@@ -141,9 +155,10 @@ TEST(file, opening_a_fifo_waits_for_the_other_side_and_a_limit_leaves) {
   const folder here;
   ASSERT_EQ(::mkfifo((here / "fifo").c_str(), 0600), 0);
   ASSERT_EQ(::mkfifo((here / "left").c_str(), 0600), 0);
+  std::optional<both_ends> helper_goes;
   in_weft([&] {
     EXPECT_EQ(open(here / "left", 1ms).error(), errc::timeout);
-    auto lets_the_helper_go = open_file(here / "left", O_RDWR).value();
+    helper_goes.emplace(here / "left");
     wait_group both;
     both.go([&] {
       auto writer = open_file(here / "fifo", O_WRONLY).value();

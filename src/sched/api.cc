@@ -63,18 +63,6 @@ void start_goroutine(const pending_goroutine& pending, void (*invoke)(void*)) no
   if (pending.visiting) owner.end_visit();
 }
 
-void enter_blocking() noexcept {
-  sched::machine* here = sched::current_machine();
-  const sched::gate inside(here);
-  if (inside.caller() != nullptr) sched::scheduler::begin_blocking(*here);
-}
-
-void leave_blocking() noexcept {
-  sched::machine* here = sched::current_machine();
-  const sched::gate inside(here);
-  if (inside.caller() != nullptr) sched::scheduler::end_blocking(*here);
-}
-
 void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
                  const std::source_location& site) {
   if (in_goroutine()) throw misuse_error("run: called from a goroutine");

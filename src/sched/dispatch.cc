@@ -317,39 +317,6 @@ std::uint32_t scheduler::operations_of_turn(machine& m) noexcept {
   scheduler::give_way_current(m);
 }
 
-void scheduler::begin_blocking(machine& before) noexcept {
-  goroutine& g = *before.current;
-  trace::blocking_begins(g);
-  if (g.blocking_depth != 0) {
-    ++g.blocking_depth;
-    return;
-  }
-  machine& m = before.worn ? leave_worn(before) : before;
-  g.blocking_depth = 1;
-  step_aside(m);
-}
-
-// step_aside: what follows in blocking() may block. The processor stays until somebody needs it
-// (take_marked), which is now if work waits or nobody watches.
-void scheduler::step_aside(machine& m) noexcept {
-  if (m.p == nullptr) return;
-  if (!m.owner->wanted(*m.p)) {
-    m.marked_dispatch = m.dispatches.get();
-    return;
-  }
-  m.taken = true;
-  // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
-  m.owner->out_.fetch_add(1, base::relaxed);
-  m.owner->hand_off(*std::exchange(m.p, nullptr));
-}
-
-void scheduler::end_blocking(machine& m) noexcept {
-  trace::blocking_ends(*m.current);
-  if (--m.current->blocking_depth != 0) return;
-  m.marked_dispatch = 0;
-  if (m.taken) take_again(m);
-}
-
 stack::stack* scheduler::take_stack(machine& m, std::size_t size) noexcept {
   if (size == default_stack_size && m.p != nullptr && m.p->stack_count > 0)
     return m.p->stacks[--m.p->stack_count];

@@ -40,8 +40,8 @@ class file_slots {
 
  private:
   struct watch : timer {
-    explicit watch(file_slots& slots) noexcept
-        : timer([](timer& t) noexcept { static_cast<watch&>(t).of.look(); }), of(slots) {}
+    explicit watch(file_slots& owner) noexcept
+        : timer([](timer& t) noexcept { static_cast<watch&>(t).of.look(); }), of(owner) {}
     file_slots& of;
   };
 

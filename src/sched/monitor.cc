@@ -16,9 +16,10 @@
 // The clock on the wall tells neither from a thread that the kernel lets wait for a CPU. Who asks
 // in a computation (checkpoint()) is told at the tick that sees it twice, and yields.
 //
-// blocking() marks its machine, and leaves the processor where it is until somebody needs it: then
-// the monitor, or who comes out of the poller with something in hand, takes it without asking the
-// kernel. With work waiting already, or nobody in the poller, it is handed on at once.
+// blocking() marks its machine (blocking.cc), and leaves the processor where it is until somebody
+// needs it: then the monitor, or who comes out of the poller with something in hand, takes it
+// without asking the kernel. With work waiting already, or nobody in the poller, it is handed on at
+// once.
 //
 // What is taken. revoked is written, one barrier made for all suspects, and m.seq read again: only
 // if it is what it was is m.p read, and taken (I2 and I3 of gate.h; tests/model/handoff.pml). A
@@ -110,6 +111,7 @@ struct scheduler::suspect {
   std::uint64_t seq;
   std::uint64_t dispatch;
   bool computing;
+  bool marked;
 };
 
 void scheduler::monitor_thread(void* raw) noexcept {
@@ -220,7 +222,8 @@ void scheduler::monitor_loop() noexcept {
       const bool blocked =
           kernel_says == blocks::yes || (kernel_says == blocks::unknown && s.still && long_since);
       if (blocked || computing || (modes_.retake && outside))
-        suspects.push_back({processors_[i].get(), &m, s.seq, s.dispatches, computing && !blocked});
+        suspects.push_back(
+            {processors_[i].get(), &m, s.seq, s.dispatches, computing && !blocked, false});
     }
     if (suspects.empty()) continue;
     if (std::ranges::any_of(suspects, [](const suspect& s) { return s.computing; }))
@@ -291,7 +294,8 @@ void scheduler::take_from(std::span<suspect> suspects) noexcept {
     machine& m = *s.m;
     // acquire: what it did inside is visible, m.p among it; pairs with leave_runtime().
     const bool inside = m.seq.load(base::acquire) != s.seq || (s.seq & 1) != 0;
-    if (inside || m.p != s.p) {
+    const bool left = s.marked && m.marked_dispatch != s.dispatch;  // blocking.cc
+    if (inside || left || m.p != s.p) {
       // It stays revoked, and finds that it has lost nothing. (The holder is who took a processor
       // up last: another suspect may be the same machine.)
       if (inside && s.computing) m.spent_dispatch = s.dispatch;
@@ -320,7 +324,7 @@ processor* scheduler::take_marked() noexcept {
     // acquire: the mark and the dispatch are of this stay outside, or a later one.
     const auto seq = m->seq.load(base::acquire);
     if ((seq & 1) != 0 || m->marked_dispatch != m->dispatches) continue;
-    suspect one{p.get(), m, seq, m->dispatches, false};
+    suspect one{p.get(), m, seq, m->dispatches, false, true};
     take_from({&one, 1});
     if (one.p != nullptr) return one.p;
   }

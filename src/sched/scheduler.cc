@@ -181,11 +181,6 @@ bool scheduler::work_visible() const noexcept {
   return shared_work_visible() || local_work_visible();
 }
 
-bool scheduler::shared_work_visible() const noexcept {
-  return global_size_.load(base::seq_cst) > 0 || high_.size.load(base::seq_cst) > 0 ||
-         background_.size.load(base::seq_cst) > 0;
-}
-
 bool scheduler::local_work_visible() const noexcept {
   return std::any_of(processors_.begin(), processors_.end(),
                      [](const auto& p) { return p->young.size() > 0 || p->roots.size() > 0; });
@@ -232,9 +227,7 @@ void scheduler::stop_spinning(machine& m) noexcept {
   if (work_visible() || !watched()) wake_processor();
 }
 
-// watched: whether nobody needs to go to the poller: somebody is there, or nothing is waited for.
-bool scheduler::watched() const noexcept {
-  if (polling_.load(base::seq_cst)) return true;
+bool scheduler::nothing_awaited() const noexcept {
   return poller_->pending_count() == 0 && earliest_timer() == none_due;
 }
 
@@ -280,22 +273,6 @@ void scheduler::wake_machine(machine& m) noexcept {
   // release: publishes handed and handed_spinning; pairs with the load in sleep_machine().
   m.awake.store(1, base::release);
   base::futex_wake(m.awake, 1);
-}
-
-// wanted: whether another machine should take `p` up: there is work, or nobody watches.
-bool scheduler::wanted(const processor& p) const noexcept {
-  return p.young.size() > 0 || p.roots.size() > 0 || shared_work_visible() || !watched();
-}
-
-// hand_off: a processor whose machine goes to block: to another machine if it is wanted, else idle.
-void scheduler::hand_off(processor& p) noexcept {
-  if (wanted(p)) {
-    start_machine(p, false);
-    return;
-  }
-  put_idle_processor(p);
-  // Who pushed, armed or left a wait pending before it could see the processor idle: we see it.
-  if (work_visible() || !watched()) wake_processor();
 }
 
 void scheduler::sleep_machine(machine& m) noexcept {

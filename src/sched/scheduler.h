@@ -157,7 +157,6 @@ class scheduler {
   goroutine* pick_queued(machine& m) noexcept;
   [[nodiscard]] static bool fair_turn_due(const processor& p) noexcept;
   void demote_young(machine& m) noexcept;
-  static void step_aside(machine& m) noexcept;
   [[nodiscard]] static std::uint32_t operations_of_turn(machine& m) noexcept;
   void release_ended(machine& m, goroutine& g) noexcept;
   stack::stack* take_stack(machine& m, std::size_t size) noexcept;
@@ -187,7 +186,10 @@ class scheduler {
   goroutine* pop_global_locked(const machine* taker) noexcept;
   goroutine* take_global(machine& m, std::size_t max) noexcept;
   [[nodiscard]] bool work_visible() const noexcept;
-  [[nodiscard]] bool shared_work_visible() const noexcept;
+  [[nodiscard]] bool shared_work_visible() const noexcept {
+    return global_size_.load(base::seq_cst) > 0 || high_.size.load(base::seq_cst) > 0 ||
+           background_.size.load(base::seq_cst) > 0;
+  }
   [[nodiscard]] bool local_work_visible() const noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
   void start_spinning(machine& m) noexcept;
@@ -197,13 +199,20 @@ class scheduler {
   void put_idle_processor(processor& p) noexcept;
   void wake_machine(machine& m) noexcept;
   void take_handed(machine& m) noexcept;
-  [[nodiscard]] bool watched() const noexcept;
+  // watched: whether nobody needs to go to the poller: somebody is there, or nothing is waited for.
+  [[nodiscard]] bool watched() const noexcept {
+    return polling_.load(base::seq_cst) || nothing_awaited();
+  }
+  [[nodiscard]] bool nothing_awaited() const noexcept;
   void start_machine(processor& p, bool spinning) noexcept;
-  [[nodiscard]] bool wanted(const processor& p) const noexcept;
-  void hand_off(processor& p) noexcept;
   [[nodiscard]] std::int64_t living_locked() const noexcept;
   bool retire(machine& m) noexcept;
   std::int64_t trim_stacks(std::int64_t timeout) noexcept;
+
+  // blocking.cc
+  static void step_aside(machine& m) noexcept;
+  [[nodiscard]] bool wanted(const processor& p) const noexcept;
+  void hand_off(processor& p) noexcept;
 
   // priority.cc
   struct priority_queue {
