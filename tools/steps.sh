@@ -111,17 +111,20 @@ steps_default() {
 }
 
 
+# test_modes: what forces the rare (docs/guide/start.md, WEFT_TEST_MODE).
+test_modes=(migrate yield retake)
+
 steps_all() {
   local mode preset guard guarded="weft_stack_test weft_sched_test weft_sync_test"
   for mode in migrate shuffle; do
     run_preset release "release $mode" "weft_sched_test weft_sync_test" WEFT_TEST_MODE=$mode
   done
-  for mode in migrate shuffle migrate,shuffle; do
+  for mode in migrate shuffle migrate,shuffle migrate,retake; do
     for preset in asan tsan; do
       run_preset $preset "$preset $mode" "weft_sched_test weft_sync_test weft_net_test" WEFT_TEST_MODE=$mode
     done
   done
-  for mode in retake yield migrate,retake; do
+  for mode in "${test_modes[@]}"; do
     run_preset tsan "tsan $mode" "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_TEST_MODE=$mode
   done
   for preset in release tsan; do
@@ -213,16 +216,19 @@ steps_stress() {
 }
 
 # steps_soak UNTIL: the lab's short run, then every suite under release, asan and tsan in random order,
-# until $SECONDS is UNTIL.
+# in one test mode after the other and in all of them at once, until $SECONDS is UNTIL.
 steps_soak() {
-  local preset round=0
+  local preset mode round=0
+  local modes=("" "${test_modes[@]}" "$(IFS=, && echo "${test_modes[*]}")")
   step "build lab" 900 ./dev build release weft-lab weft-chat
   rm -rf build/lab-soak
   step "lab run --quick" 600 build/release/apps/lab/weft-lab run --quick --out build/lab-soak
   while [ "$SECONDS" -lt "$1" ]; do
+    mode=${modes[round % ${#modes[@]}]}
     round=$((round + 1))
     for preset in release asan tsan; do
-      [ "$SECONDS" -lt "$1" ] && run_preset $preset "soak $round $preset" all GTEST_SHUFFLE=1
+      [ "$SECONDS" -lt "$1" ] || break
+      run_preset $preset "soak $round $preset${mode:+ $mode}" all GTEST_SHUFFLE=1 WEFT_TEST_MODE=$mode
     done
   done
 }
