@@ -19,10 +19,12 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "arch/sanitizer.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -256,6 +258,26 @@ TEST(handoff, limit_of_threads_names_the_calls_they_sit_in) {
   EXPECT_EXIT(too_many(), testing::ExitedWithCode(2),
               "program exceeds 10-thread limit .*: work waits, and they are all busy: 1?[0-9] in "
               "read");
+}
+
+TEST(handoff, a_thread_that_cannot_be_made_names_the_calls_the_others_sit_in) {
+  if (arch::sanitizer::present) GTEST_SKIP() << "a sanitizer needs memory where it likes";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto no_memory = [] {
+    on_one([] {
+      const raw_pipe p;
+      wait_group all;
+      for (int i = 0; i < 20; ++i) all.go([&] { p.read_one(); });
+      std::size_t pages = 0;
+      std::ifstream("/proc/self/statm") >> pages;
+      const rlim_t little_more = pages * 4096 + (1 << 20);
+      const rlimit limit{little_more, little_more};
+      ::setrlimit(RLIMIT_AS, &limit);
+      all.wait().value();
+    });
+  };
+  EXPECT_EXIT(no_memory(), testing::ExitedWithCode(2),
+              "failed to create a thread: .* \\(the limits are .* What the others do: .* in read");
 }
 
 TEST(handoff, limit_of_threads_is_one_of_those_that_exist_at_once) {
