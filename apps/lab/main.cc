@@ -18,6 +18,7 @@
 #include "load/load.h"
 #include "load/text.h"
 #include "run/child.h"
+#include "run/figures.h"
 #include "run/report.h"
 #include "run/request.h"
 #include "run/results.h"
@@ -504,6 +505,7 @@ int main(int argc, char** argv) {
   load_arguments loading;
   run_arguments running;
   std::vector<std::string> compared;
+  std::string compared_figure = "cpu";
   std::string reported;
   auto* serve_command = app.add_subcommand("serve", "Serve in the manner of one paradigm");
   add_serve(*serve_command, serving);
@@ -513,6 +515,9 @@ int main(int argc, char** argv) {
   add_run(*run_command, running);
   auto* compare_command = app.add_subcommand("compare", "Ratios between two results.json");
   compare_command->add_option("files", compared, "A.json B.json")->required()->expected(2);
+  compare_command->add_option("--figure", compared_figure, "What is compared")
+      ->check(CLI::IsMember(lab::compared_figures()))
+      ->capture_default_str();
   auto* report_command = app.add_subcommand("report", "The report of a results.json, as HTML");
   report_command->add_option("file", reported, "results.json")->required();
   chat_arguments chatting;
@@ -534,8 +539,8 @@ int main(int argc, char** argv) {
     if (*report_command) {
       fmt::print("{}", lab::report_html(lab::load_results(reported)));
     } else if (*compare_command) {
-      fmt::print("{}",
-                 lab::compare_text(lab::load_results(compared[0]), lab::load_results(compared[1])));
+      fmt::print("{}", lab::compare_text(lab::load_results(compared[0]),
+                                         lab::load_results(compared[1]), compared_figure));
     }
   } catch (const std::exception& e) {
     fmt::print(stderr, "weft-lab: {}\n", e.what());

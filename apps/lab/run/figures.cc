@@ -144,6 +144,13 @@ constexpr std::array plots = {
             [](const point& p) { return p.load.latency.p99_us; }},
 };
 
+// plot_of: null for "cpu".
+const plotted* plot_of(std::string_view name) {
+  const auto at = std::find_if(plots.begin(), plots.end(),
+                               [name](const plotted& plot) { return plot.name == name; });
+  return at != plots.end() ? &*at : nullptr;
+}
+
 }  // namespace
 
 std::vector<figure> figures(const results& r, std::string_view workload, std::string_view variant) {
@@ -171,23 +178,37 @@ std::vector<figure> figures(const results& r, std::string_view workload, std::st
   return all;
 }
 
-std::map<std::string, std::vector<double>> cpu_values(const results& r) {
-  constexpr std::size_t enough = 3;
-  std::map<std::string, std::vector<double>> means;
+std::map<std::string, std::vector<double>> values_of(const results& r, std::string_view what) {
+  const auto* other = plot_of(what);
+  std::map<std::string, std::vector<double>> all;
   std::map<std::string, std::vector<double>> samples;
   for (const auto& p : r.points) {
     const std::string key = p.key().substr(0, p.key().rfind('/'));
-    means[key].push_back(p.mean_percent);
+    all[key].push_back(other != nullptr ? other->value(p) : p.mean_percent);
     for (const auto& s : p.samples) samples[key].push_back(s.user_percent + s.system_percent);
   }
-  for (auto& [key, values] : means) {
-    if (values.size() < enough) values = samples[key];
+  if (other != nullptr) return all;
+  for (auto& [key, values] : all) {
+    if (values.size() < enough_repeats) values = samples[key];
   }
-  return means;
+  return all;
+}
+
+std::string description_of(std::string_view what) {
+  const auto* plot = plot_of(what);
+  if (plot == nullptr) return "Mean CPU, % of one CPU";
+  const auto title = plot->title.empty() ? "CPU for an operation" : plot->title;
+  return fmt::format("{}, {}", title, plot->label);
+}
+
+std::vector<std::string> compared_figures() {
+  std::vector<std::string> names{"cpu"};
+  for (const auto& plot : plots) names.emplace_back(plot.name);
+  return names;
 }
 
 std::string ratio_table(const results& r, std::string_view workload, std::string_view variant) {
-  const auto values = cpu_values(r);
+  const auto values = values_of(r, "cpu");
   const std::string prefix = fmt::format("{}/{}/", workload, variant);
   std::vector<std::string> others;
   std::set<unsigned> counts;

@@ -24,8 +24,12 @@ std::vector<figure> figures(const results& r, std::string_view workload, std::st
 // of the others did, with 95% confidence. HTML; empty where goroutine was not measured.
 std::string ratio_table(const results& r, std::string_view workload, std::string_view variant);
 
-// cpu_values: of each point without its repeat: means of repeats if there are three, else all
-// samples.
-std::map<std::string, std::vector<double>> cpu_values(const results& r);
+// values_of: of each point without its repeat, one a repeat; of "cpu" all samples where there are
+// fewer than enough_repeats. `what` is one of compared_figures().
+inline constexpr std::size_t enough_repeats = 3;
+std::map<std::string, std::vector<double>> values_of(const results& r, std::string_view what);
+std::vector<std::string> compared_figures();
+// description_of: its title and unit.
+std::string description_of(std::string_view what);
 
 }  // namespace lab

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -133,24 +134,29 @@ void write_report(const results& r, const std::string& directory) {
   }
 }
 
-std::string compare_text(const results& a, const results& b) {
-  const auto before = cpu_values(a);
-  const auto after = cpu_values(b);
-  std::string out = fmt::format("{:<44}{:>9}{:>9}{:>8}  {}\n", "point (workload/variant/...)",
-                                "A CPU %", "B CPU %", "B/A", "95% confidence");
+std::string compare_text(const results& a, const results& b, std::string_view what) {
+  const auto before = values_of(a, what);
+  const auto after = values_of(b, what);
+  std::string out = description_of(what) + '\n' +
+                    fmt::format("{:<44}{:>11}{:>11}{:>8}  {}\n", "point (workload/variant/...)",
+                                "A", "B", "B/A", "95% confidence");
   std::size_t common = 0;
   for (const auto& [key, values] : before) {
     const auto other = after.find(key);
     if (other == after.end() || values.empty() || other->second.empty() || mean(values) <= 0)
       continue;
     ++common;
-    const auto range = ratio_interval(values, other->second);
-    const bool differs = range.low > 1 || range.high < 1;
-    out += fmt::format("{:<44}{:>9.2f}{:>9.2f}{:>8.3f}  {:.3f} to {:.3f}{}\n", key, mean(values),
-                       mean(other->second), mean(other->second) / mean(values), range.low,
-                       range.high, differs ? "" : "  (no difference shown)");
+    std::string confidence = fmt::format("fewer than {} repeats", enough_repeats);
+    if (std::min(values.size(), other->second.size()) >= enough_repeats) {
+      const auto range = ratio_interval(values, other->second);
+      const bool differs = range.low > 1 || range.high < 1;
+      confidence = fmt::format("{:.3f} to {:.3f}{}", range.low, range.high,
+                               differs ? "" : "  (no difference shown)");
+    }
+    out += fmt::format("{:<44}{:>11.2f}{:>11.2f}{:>8.3f}  {}\n", key, mean(values),
+                       mean(other->second), mean(other->second) / mean(values), confidence);
   }
-  if (common == 0) out += "the two have no point in common\n";
+  if (common == 0) out += fmt::format("the two have no {} of a point in common\n", what);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "run/results.h"
 
@@ -14,7 +15,8 @@ std::string report_html(const results& r);
 // is installed.
 void write_report(const results& r, const std::string& directory);
 
-// compare_text: b against a, point by point: ratios of mean CPU with 95% confidence.
-std::string compare_text(const results& a, const results& b);
+// compare_text: b against a, point by point: ratios of one of compared_figures() (figures.h), with
+// 95% confidence where there are enough repeats.
+std::string compare_text(const results& a, const results& b, std::string_view what);
 
 }  // namespace lab
