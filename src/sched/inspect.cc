@@ -55,6 +55,9 @@ const char* state_text(const goroutine& g, phase at) noexcept {
   return "running";
 }
 
+// or_none: of a record that has ended since, and whose memory was given back.
+const char* or_none(const char* text) noexcept { return text != nullptr ? text : ""; }
+
 // glimpse: what a list says of one goroutine. Of a parked one it is read while the goroutine is
 // held where it is; of others it is a glance that may be out of date.
 struct glimpse {
@@ -68,8 +71,8 @@ struct glimpse {
     state = state_text(g, at);
     object = g.object;
     since_ns = g.since_ns;
-    site_function = g.site_function;
-    site_file = g.site_file;
+    site_function = or_none(g.site_function);
+    site_file = or_none(g.site_file);
     site_line = g.site_line;
     if (held) g.drop_hold();
   }

@@ -263,7 +263,7 @@ void scheduler::attend() noexcept {
                                              base::seq_cst)) {
     std::array<poll::completion, completions_max> done;
     std::int64_t timeout = until == none_due ? -1 : std::max<std::int64_t>(0, until - now_ns());
-    timeout = trim_stacks(timeout);
+    timeout = trim(timeout);
     if (work_visible()) timeout = 0;
     const auto n = poller_->wait(done, timeout);
     machine none;

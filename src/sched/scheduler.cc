@@ -504,7 +504,7 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   // relaxed: a count that decides nothing.
   if (until == none_due && check_deadlock() && looks_.load(base::relaxed) < looks_max)
     timeout = next_look_ns << looks_.fetch_add(1, base::relaxed);
-  timeout = trim_stacks(timeout);
+  timeout = trim(timeout);
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);
@@ -525,10 +525,12 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   polling_.store(false, base::seq_cst);
 }
 
-// trim_stacks: by who is about to sleep for `timeout`, and has nothing else to do: gives back
-// stacks that were needed once and are no more. How long until it has to be done again, or timeout.
-std::int64_t scheduler::trim_stacks(std::int64_t timeout) noexcept {
-  const auto again_at = stack::trim(*stacks_, coarse_now_ns());
+// trim: by who is about to sleep for `timeout`, and has nothing else to do: gives back stacks and
+// records that were needed once and are no more. How long until it has to be done again, or
+// timeout.
+std::int64_t scheduler::trim(std::int64_t timeout) noexcept {
+  const auto now = coarse_now_ns();
+  const auto again_at = std::min(stack::trim(*stacks_, now), pool_.trim(now));
   if (again_at == stack::trim_never) return timeout;
   const auto wait = std::max<std::int64_t>(0, again_at - coarse_now_ns());
   return timeout < 0 ? wait : std::min(timeout, wait);

@@ -207,7 +207,7 @@ class scheduler {
   void start_machine(processor& p, bool spinning) noexcept;
   [[nodiscard]] std::int64_t living_locked() const noexcept;
   bool retire(machine& m) noexcept;
-  std::int64_t trim_stacks(std::int64_t timeout) noexcept;
+  std::int64_t trim(std::int64_t timeout) noexcept;
 
   // blocking.cc
   static void step_aside(machine& m) noexcept;

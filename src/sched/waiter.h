@@ -28,7 +28,7 @@
 //     need no exchange except armed -> parked, which races with claims.
 // I4  The scan bit is set only on parked, by one dump at a time; claims wait while it is set.
 // I5  Records of waiters are type-stable: a stale pointer with an old ticket reaches a record, and
-//     loses (I1).
+//     loses (I1). A record whose memory was given back reads as zeros: idle, and of no wait.
 //
 // Rejected. Holding the queue's lock over the switch (Go's way for channels): select would hold
 // several, and timers and contexts have other locks. A separate "selectDone" word beside the state:
@@ -189,7 +189,18 @@ class waiter {
 
   // number: of this record alone, among all that live; not 0. As what owns a lock it takes half the
   // room of an address.
-  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
+  [[nodiscard]] std::uint32_t number() const noexcept {
+    return number_.load(base::relaxed);  // relaxed: it changes only where nobody waits
+  }
+
+  // last_ticket, renew: of a record that lives on in memory that was given back (goroutine_pool.h):
+  // `t` is no smaller than any it had, `number` what it had.
+  [[nodiscard]] ticket last_ticket() const noexcept { return ticket_of(word_.load(base::relaxed)); }
+  void renew(std::uint32_t number, ticket t) noexcept {
+    // relaxed, twice: who gets the record gets it through a lock; others look at the ticket alone.
+    number_.store(number, base::relaxed);
+    word_.store(make(t, token_none, phase::idle), base::relaxed);
+  }
 
   // link: free for whoever owns the waiter at the moment: its claimer's wake list, then the run
   // queue it stands in.
@@ -229,7 +240,7 @@ class waiter {
 
   base::atomic<std::uint64_t> word_{0};
   const bool is_thread_ = false;
-  const std::uint32_t number_ = 0;
+  base::atomic<std::uint32_t> number_{0};
 };
 
 }  // namespace weft::sched

@@ -29,7 +29,8 @@
 // lock, to a list per size, newest first because its pages are the warmest. Stacks whose pages are
 // committed are warm up to a bound, and surplus beyond it. Whoever has nothing else to do gives the
 // pages of surplus stacks back to the kernel (trim), which makes them cold: only as many as nobody
-// needed for a whole period, so that waves of goroutines do not pay for it at each low tide.
+// needed for a whole period, so that waves of goroutines do not pay for it at each low tide. A slab
+// whose stacks are all cold is unmapped, records and all.
 //
 // Invariants.
 // I1  a record is in exactly one of: a slab's untaken slots, in use, a warm, surplus or cold list;
@@ -37,7 +38,9 @@
 // I2  a stack's geometry and guard never change after its slot was first taken.
 // I3  warm_bytes is the sum of slot sizes on the warm lists, and at most warm_bytes_max. surplus is
 //     the number of stacks on the surplus lists, unneeded the least it was in this period.
-// I4  no system call and no malloc under the lock: slots are taken under it and mapped outside.
+// I4  a slab is on its size's list of those with cold stacks iff it has some. One whose stacks are
+//     all cold leaves all lists before its memory goes.
+// I5  no system call and no malloc under the lock: slots are taken under it and mapped outside.
 //
 // Locks: allocator::lock_ (rank stacks), which nests inside all scheduler locks, and takes none.
 //
@@ -61,12 +64,32 @@
 #include "arch/sanitizer.h"
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/list.h"
 #include "base/lock.h"
 #include "stack/pages.h"
 
 namespace weft::stack {
 
 namespace sanitizer = arch::sanitizer;
+
+// slab: one mapping cut into slots of one size, with their records behind them.
+struct slab : base::list_node {
+  // Constant once published.
+  char* pages = nullptr;
+  std::size_t bytes = 0;  // of the slots
+  std::size_t slots = 0;
+  stack* records = nullptr;
+
+  // Guarded by the allocator's lock.
+  slab* next_all = nullptr;
+  slab* previous_all = nullptr;
+  slab* next_untaken = nullptr;
+  std::size_t taken = 0;
+  stack* cold = nullptr;  // without pages
+  std::size_t cold_count = 0;
+
+  [[nodiscard]] std::size_t mapped_bytes() const noexcept { return bytes + slots * sizeof(stack); }
+};
 
 namespace {
 
@@ -176,17 +199,6 @@ guard_kind choose_guard() noexcept {
   return guard_works(guard_kind::mprotect) ? guard_kind::mprotect : guard_kind::canary;
 }
 
-// slab: one mapping cut into slots of one size.
-struct slab {
-  slab* next_all = nullptr;      // constant once published
-  slab* next_untaken = nullptr;  // guarded by the allocator's lock
-  char* pages = nullptr;
-  std::size_t bytes = 0;
-  std::size_t slots = 0;
-  std::size_t taken = 0;  // guarded by the allocator's lock
-  std::unique_ptr<stack[]> records;
-};
-
 // map_slab: a slab with no slot taken; null when there is no memory.
 slab* map_slab(int size_class) noexcept {
   std::unique_ptr<slab> made(new (std::nothrow) slab);
@@ -194,10 +206,9 @@ slab* map_slab(int size_class) noexcept {
   const std::size_t slot = slot_bytes(size_class);
   made->bytes = std::max(slab_bytes, slot);
   made->slots = made->bytes / slot;
-  made->records.reset(new (std::nothrow) stack[made->slots]);
-  if (made->records == nullptr) return nullptr;
-  made->pages = map_pages(made->bytes);
+  made->pages = map_pages(made->mapped_bytes());
   if (made->pages == nullptr) return nullptr;
+  made->records = new (made->pages + made->bytes) stack[made->slots];
   return made.release();
 }
 
@@ -228,8 +239,7 @@ class allocator {
   ~allocator() {
     while (slab* s = all_) {
       all_ = s->next_all;
-      unmap(*s);
-      delete s;
+      destroy(s);
     }
   }
 
@@ -247,6 +257,7 @@ class allocator {
       if (more == nullptr) return nullptr;
       base::locked hold(lock_);
       more->next_all = all_;
+      if (all_ != nullptr) all_->previous_all = more;
       all_ = more;
       more->next_untaken = classes_[size_class].untaken;
       classes_[size_class].untaken = more;
@@ -291,9 +302,12 @@ class allocator {
     }
     while (stack* s = pop(batch)) {
       give_pages_back(*s);
-      base::locked hold(lock_);
-      push(classes_[class_of(s->slot_size)].cold, s);
-      ++cached_;
+      slab* over = nullptr;
+      {
+        base::locked hold(lock_);
+        over = put_cold(*s);
+      }
+      if (over != nullptr) destroy(over);
     }
     base::locked hold(lock_);
     if (to_trim_ > 0) return now_ns;
@@ -314,7 +328,7 @@ class allocator {
   struct size_class_lists {
     stack* warm = nullptr;  // newest first
     stack* surplus = nullptr;
-    stack* cold = nullptr;    // without pages
+    base::list<slab> with_cold;
     slab* untaken = nullptr;  // slabs with slots nobody has had yet
   };
 
@@ -326,6 +340,30 @@ class allocator {
     const auto left = surplus_.load(base::relaxed) - 1;
     surplus_.store(left, base::relaxed);
     unneeded_ = std::min(unneeded_, left);
+    return s;
+  }
+
+  // put_cold: with lock_. The slab, which is nobody's then, if all of its stacks are cold.
+  slab* put_cold(stack& s) noexcept {
+    slab& of = *s.home;
+    auto& with_cold = classes_[class_of(s.slot_size)].with_cold;
+    push(of.cold, &s);
+    ++cached_;
+    if (of.cold_count++ == 0) with_cold.push_back(of);
+    if (of.cold_count < of.slots) return nullptr;
+    with_cold.remove(of);
+    (of.previous_all != nullptr ? of.previous_all->next_all : all_) = of.next_all;
+    if (of.next_all != nullptr) of.next_all->previous_all = of.previous_all;
+    cached_ -= of.slots;
+    return &of;
+  }
+
+  // pop_cold: with lock_.
+  static stack* pop_cold(size_class_lists& lists) noexcept {
+    slab* of = lists.with_cold.front();
+    if (of == nullptr) return nullptr;
+    stack* s = pop(of->cold);
+    if (--of->cold_count == 0) lists.with_cold.remove(*of);
     return s;
   }
 
@@ -346,7 +384,7 @@ class allocator {
       warm_bytes_ -= s->slot_size;
     } else {
       s = pop_surplus(lists);
-      if (s == nullptr) s = pop(lists.cold);
+      if (s == nullptr) s = pop_cold(lists);
       if (s == nullptr) return nullptr;
     }
     --cached_;
@@ -367,6 +405,7 @@ class allocator {
       if (from == nullptr) return nullptr;
       WEFT_ASSERT(from->taken < from->slots, "I1: a spent slab among those with untaken slots");
       s = &from->records[from->taken];
+      s->home = from;
       s->slot = from->pages + from->taken * bytes;
       s->in_use = true;
       if (++from->taken == from->slots) lists.untaken = from->next_untaken;
@@ -388,8 +427,9 @@ class allocator {
     return s;
   }
 
-  // unmap: what is over with the allocator.
-  static void unmap(const slab& s) noexcept {
+  // destroy: nobody stands on a stack of it, or will.
+  static void destroy(const slab* of) noexcept {
+    const slab& s = *of;
     std::size_t protections = 0;
     for (std::size_t i = 0; i < s.taken; ++i) {
       const stack& record = s.records[i];
@@ -399,8 +439,9 @@ class allocator {
     }
     // The tool's own notes would outlive the mapping, and accuse whoever gets these addresses next.
     sanitizer::forget_frames(s.pages, s.bytes);
-    unmap_pages(s.pages, s.bytes);
+    unmap_pages(s.pages, s.mapped_bytes());
     protect_budget::give(protections);
+    delete of;
   }
 
   // Constant after construction.

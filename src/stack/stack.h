@@ -20,7 +20,9 @@ inline constexpr std::size_t default_size = 256 * 1024;  // usable and guard tog
 inline constexpr std::size_t guard_size = 64 * 1024;
 inline constexpr std::size_t canary_size = 256;
 
-// stack: one slot. The record lives outside the slot, is type-stable and reused.
+struct slab;
+
+// stack: one slot. The record lives outside the slot and is reused.
 struct stack {
   char* low = nullptr;  // lowest usable byte (above the guard)
   char* high =
@@ -32,7 +34,8 @@ struct stack {
                            // use, destroy() ends it
   std::uint32_t mark = 0;  // valgrind's name of this stack
   guard_kind guard = guard_kind::canary;
-  bool in_use = false;  // the allocator's: between allocate and release
+  bool in_use = false;   // the allocator's: between allocate and release
+  slab* home = nullptr;  // the allocator's
 };
 
 // allocator: all stacks of a runtime. Thread-safe. allocate() maps memory when no slot is free and
@@ -58,10 +61,10 @@ void destroy(allocator* a) noexcept;
 // release: gives it back.
 void release(allocator& a, stack* s) noexcept;
 
-// trim: gives some pages back to the kernel, of stacks beyond a bound on what is cached that nobody
-// has needed for a second. Returns when to call again on the clock of `now_ns`: now_ns itself when
-// there is more to do; trim_never when everything beyond the bound has been given back. For whoever
-// has nothing else to do: makes up to 64 system calls.
+// trim: gives some memory back to the kernel, of stacks beyond a bound on what is cached that
+// nobody has needed for a second. Returns when to call again on the clock of `now_ns`: now_ns
+// itself when there is more to do; trim_never when everything beyond the bound has been given back.
+// For whoever has nothing else to do: makes up to 64 system calls.
 inline constexpr std::int64_t trim_never = INT64_MAX;
 std::int64_t trim(allocator& a, std::int64_t now_ns) noexcept;
 
