@@ -63,6 +63,7 @@
 #include "sched/environment.h"
 #include "sched/scheduler.h"
 #include "sched/thread_lock.h"
+#include "sched/trace.h"
 
 namespace weft::sched {
 namespace {
@@ -359,6 +360,7 @@ void scheduler::take_again(machine& m) noexcept {
                      base::relaxed);  // relaxed: we hold a processor: there is no deadlock to see
     return;
   }
+  trace::yielded(*m.current);
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = m.current;
   switch_away(m, *m.current, nullptr, false);
