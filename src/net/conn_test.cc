@@ -959,12 +959,12 @@ TEST(conn_runtime, the_network_goes_on_while_the_only_processor_computes) {
       EXPECT_EQ(c.read(buffer).value(), 5U);
       heard = true;
     });
-    std::thread client([where = l.local_address()] {
+    yield();
+    std::thread client([where = l.local_address(), s = sched::current_scheduler()] {
+      sync_test::wait_until_monitor_sleeps(*s);
       auto c = dial("tcp", where.to_string()).value();
-      std::this_thread::sleep_for(30ms);  // until the monitor sleeps in the poller
       EXPECT_TRUE(c.write("hello"));
     });
-    yield();
     while (!heard.load()) {
     }
     client.join();

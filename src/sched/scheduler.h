@@ -114,6 +114,12 @@ class scheduler {
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
   [[nodiscard]] file_slots& files() noexcept { return files_; }
+  // monitor_sleeps: whether the monitor rests, or sleeps in the poller, until somebody wakes it.
+  [[nodiscard]] bool monitor_sleeps() const noexcept {
+    // relaxed: tests look at it, and read nothing else by it.
+    const auto state = monitor_state_.load(base::relaxed);
+    return state == monitor_resting || state == monitor_attending;
+  }
 
   // for_each_goroutine: calls `f(goroutine&)` for every live record. What parked ones show
   // holds still; the rest is a glance.

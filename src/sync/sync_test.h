@@ -74,6 +74,11 @@ inline void join_from_goroutine(std::thread& t) {
   weft::blocking([&] { t.join(); });
 }
 
+// wait_until_monitor_sleeps: on a plain thread, while the processors of `s` are busy.
+inline void wait_until_monitor_sleeps(const sched::scheduler& s) {
+  while (!s.monitor_sleeps()) std::this_thread::yield();
+}
+
 // retaken: whether processors are taken at every opportunity: then the first that is ready runs at
 // once, on another thread, before the next is.
 inline bool retaken() {
