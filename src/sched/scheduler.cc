@@ -364,6 +364,10 @@ goroutine* scheduler::find_runnable(machine& m) noexcept {
     if (m.p->timers.earliest() != none_due) run_timers(m, *m.p, now_ns());
     if (fair_turn_due(*m.p)) {
       if (goroutine* g = fair_turn(m)) return g;
+      if (modes_.migrate && global_size_.load(base::seq_cst) > 0) [[unlikely]] {
+        go_idle(m);  // what is there may be ours, and others are never out of work
+        continue;
+      }
     }
     if (goroutine* g = pick_queued(m)) return g;
     if (goroutine* g = pick_queued(m)) return g;  // the first one may only have renewed the budget
