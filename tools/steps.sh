@@ -96,6 +96,7 @@ steps_default() {
   step "dev self-test" 300 tests/dev/run
   run_preset release release all
   run_preset release "release migrate,shuffle" "weft_sched_test weft_sync_test" WEFT_TEST_MODE=migrate,shuffle
+  run_uring release "release io_uring" weft_net_test
   run_preset asan asan all
   run_preset tsan tsan all
   conformance release release 1,2,8
@@ -136,6 +137,12 @@ steps_all() {
   run_preset ucontext ucontext all
   run_preset release poll "$(suites_but weft_base_test weft_arch_test weft_stack_test)" WEFT_POLLER=poll
   run_preset asan "asan poll" "weft_poll_test weft_net_test" WEFT_POLLER=poll
+  run_uring release io_uring "$(suites_but weft_base_test weft_arch_test weft_stack_test weft_poll_test)"
+  run_uring asan "asan io_uring" "weft_net_test weft_fs_test"
+  run_uring tsan "tsan io_uring" "weft_net_test weft_sched_test weft_sync_test weft_fs_test weft_io_test"
+  for mode in migrate shuffle yield retake; do
+    run_uring tsan "tsan io_uring $mode" weft_net_test WEFT_TEST_MODE=$mode
+  done
   for guard in install mprotect canary; do
     if [ $guard = install ] && ! kernel_has_guard_install; then
       skip "guard=install" "Linux $(uname -r) has no MADV_GUARD_INSTALL (6.13 and later have)"
@@ -199,6 +206,16 @@ steps_portable() {
     skip "lab portable -m32" "$(uname -m) has no 32-bit x86 beside it"
   fi
   step "lab portable aarch64" 600 $test $lab aarch64-linux-gnu-g++ qemu-aarch64 -L /usr/aarch64-linux-gnu
+}
+
+# run_uring PRESET LABEL SUITES [VARIABLE=VALUE...]: as run_preset, with io_uring as the poller. Where
+# the kernel refuses it the suites would pass over epoll.
+run_uring() {
+  if [ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" != 0 ]; then
+    skip "$2" "Linux $(uname -r) has no io_uring for everybody (kernel.io_uring_disabled)"
+    return
+  fi
+  run_preset "$@" WEFT_POLLER=io_uring
 }
 
 kernel_has_guard_install() {

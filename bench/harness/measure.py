@@ -9,7 +9,7 @@ from harness import rows as rows_module
 ECHO_SECONDS = 3
 QUICK_ECHO_SECONDS = 1
 QUICK_EFFORT = 0.2
-QUICK_PEERS = ("weft", "Go", "epoll", "io_uring")
+QUICK_PEERS = ("weft", "Go", "epoll", "io_uring", "weft_uring")
 QUICK_SECONDS = 165  # of the three minutes; the rest is for building what is built already
 ROUNDS_MAX = 100
 

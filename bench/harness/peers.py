@@ -35,11 +35,13 @@ def _die_with_us():
 
 
 class Peer:
-    """One program that can be measured. `servers`: what it serves for the load client."""
+    """One program that can be measured. `servers`: what it serves for the load client;
+    `variables`: of its environment."""
 
-    def __init__(self, name, title, binary, version, servers=()):
+    def __init__(self, name, title, binary, version, servers=(), variables=None):
         self.name, self.title, self.binary, self.version = name, title, binary, version
         self.servers = set(servers)
+        self.variables = variables or {}
         self._rows = None
 
     def has(self, task):
@@ -49,20 +51,21 @@ class Peer:
             return task.run in self.servers
         if self._rows is None:
             self._rows = set()
-            if self.name not in ("epoll", "io_uring"):
+            if self.name not in ("epoll", "io_uring", "weft_uring"):
                 done = subprocess.run([self.binary, "rows"], capture_output=True, text=True,
                                       check=True)
                 self._rows = set(done.stdout.split())
         return task.run in self._rows
 
 
-def environment(processors):
-    return dict(os.environ, WEFT_MAXPROCS=str(processors), GOMAXPROCS=str(processors))
+def environment(processors, variables=None):
+    return dict(os.environ, WEFT_MAXPROCS=str(processors), GOMAXPROCS=str(processors),
+                **(variables or {}))
 
 
-def start(command, processors, **more):
+def start(command, processors, variables=None, **more):
     """A process that does not outlive us, whatever we die of."""
-    return subprocess.Popen(command, env=environment(processors), text=True,
+    return subprocess.Popen(command, env=environment(processors, variables), text=True,
                             stdout=subprocess.PIPE, preexec_fn=_die_with_us, **more)
 
 
@@ -102,7 +105,8 @@ def run_row(peer, task, processors, effort, n=None):
 def serving(peer, task, processors, before=()):
     """A server process and the port it listens on; `before` are words in front of its command."""
     with start([*before, peer.binary, task.run,
-                *([] if peer.name in _no_address else ["127.0.0.1:0"])], processors) as server:
+                *([] if peer.name in _no_address else ["127.0.0.1:0"])], processors,
+               peer.variables) as server:
         try:
             said = server.stdout.readline()
             found = re.search(r":(\d+)\s*$", said)
@@ -125,7 +129,8 @@ def run_server(peer, task, processors, load, seconds, n=None):
 
 _no_address = {"epoll", "io_uring", "threads", "processes"}
 
-PEERS = ["weft", "Go", "tokio", "Boost", "threads", "processes", "epoll", "io_uring"]
+PEERS = ["weft", "Go", "tokio", "Boost", "threads", "processes", "epoll", "io_uring",
+         "weft_uring"]
 
 
 def find(build, wanted):
@@ -142,6 +147,13 @@ def find(build, wanted):
             continue
         if name == "weft":
             there.append(Peer(name, "weft", binary(""), compiler, ["echo", "echo_lent"]))
+        elif name == "weft_uring":
+            variables = {"WEFT_POLLER": "io_uring"}
+            if _uring_disabled():
+                missing[name] = "kernel.io_uring_disabled: this kernel does not let us"
+            else:
+                there.append(Peer(name, "weft over io_uring", binary(""), compiler,
+                                  ["echo", "echo_lent"], variables))
         elif name == "Go":
             path, reason = _build_go(binary("-go"))
             if path:
@@ -175,6 +187,14 @@ def find(build, wanted):
             versions = {"threads": "64 KiB stacks", "processes": "fork", "epoll": "one thread"}
             there.append(Peer(name, titles[name], binary(f"-{name}"), versions[name], ["echo"]))
     return there, missing
+
+
+def _uring_disabled():
+    try:
+        with open("/proc/sys/kernel/io_uring_disabled", encoding="ascii") as state:
+            return state.read().strip() != "0"
+    except OSError:  # older than the switch
+        return False
 
 
 def _quietly(command, **more):

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <weft/go.h>
 
+#include <array>
 #include <cerrno>
 
 #include "net/call.h"
@@ -32,6 +33,7 @@ using poll::direction;
 using sched::wait_reason;
 
 constexpr std::size_t pipe_size = 256 * 1024;      // asked for; the kernel may give less
+constexpr std::size_t held_size = 2048;            // a piece of what was received ahead
 constexpr std::size_t sendfile_max = 1024 * 1024;  // a call: between two the limit is looked at
 
 mode_t mode_of(int fd) noexcept {
@@ -121,6 +123,9 @@ class mover {
     const net::unique_fd in(ends[1]);
     // A refusal leaves it smaller.
     ::fcntl(in.get(), F_SETPIPE_SZ, static_cast<int>(pipe_size));
+    if (from_.io != nullptr) {
+      if (const auto why = move_held()) return stopped(*why);
+    }
     for (;;) {
       const auto got = move(from_, from_.io == nullptr, limits_, [&] {
         return ::splice(from_.fd, nullptr, in.get(), nullptr, pipe_size, SPLICE_F_NONBLOCK);
@@ -160,6 +165,28 @@ class mover {
  private:
   [[nodiscard]] copy_result stopped(const error& why) const noexcept {
     return std::unexpected(copy_error(why, copied_));
+  }
+  // move_held: what the poller has received ahead of us; from then on the bytes are in the socket.
+  [[nodiscard]] std::optional<error> move_held() {
+    std::array<char, held_size> bytes;
+    for (;;) {  // bounded by what the poller holds
+      const auto got = move(from_, false, limits_, [&] {
+        const auto n = from_.io->take_held(bytes);
+        if (n < 0) errno = static_cast<int>(-n);
+        return n;
+      });
+      if (!got) return got.error();
+      if (*got == 0) return std::nullopt;
+      for (std::size_t done = 0; done < *got;) {
+        const auto put = move(to_, to_.io == nullptr, limits_, [&] {
+          return poll::without_sigpipe(
+              [&] { return ::write(to_.fd, bytes.data() + done, *got - done); });
+        });
+        if (!put) return put.error();
+        done += *put;
+        copied_ += *put;
+      }
+    }
   }
   // ended: a limit or a deadline of either end that has passed.
   [[nodiscard]] std::optional<error> ended() const noexcept {

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "net/net_test.h"
@@ -103,6 +104,36 @@ TEST_P(copy_test, connection_to_connection_carries_everything_to_the_end) {
     EXPECT_TRUE(read_all(right.server) == sent);
     going.wait().value();
     EXPECT_TRUE(in_kernel(right.client, left.server));
+  });
+}
+
+TEST_P(copy_test, what_came_before_the_copy_comes_first) {
+  in_weft([] {
+    for (std::size_t head = 1; head <= 4; ++head) {
+      auto left = connect_pair(GetParam());
+      auto right = connect_pair(GetParam());
+      const auto& sent = flood();
+      wait_group going;
+      going.go([&] {
+        std::array<char, 4> first;
+        // Who waits for the first bytes has the poller receive what follows.
+        const auto size = left.server.read(std::span(first).first(head)).value();
+        EXPECT_EQ(weft::copy(right.client, left.server).value(), sent.size() - size);
+        EXPECT_TRUE(right.client.close_write().has_value());
+      });
+      wait_until_parked(wait_reason::io_read, 1);
+      going.go([&] {
+        const std::string_view all(sent);
+        for (std::size_t done = 0; done < 10'000; done += 1'000)
+          EXPECT_TRUE(left.client.write(all.substr(done, 1'000)).has_value());
+        EXPECT_TRUE(left.client.write(all.substr(10'000)).has_value());
+        EXPECT_TRUE(left.client.close_write().has_value());
+      });
+      const auto got = read_all(right.server);
+      going.wait().value();
+      EXPECT_TRUE(std::string_view(sent).ends_with(got));
+      EXPECT_GE(got.size(), sent.size() - head);
+    }
   });
 }
 

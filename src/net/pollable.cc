@@ -51,7 +51,9 @@ result<pollable*> pollable::open(int fd, transport kind, const address& peer,
                                  const std::shared_ptr<sched::io_home>& home) {
   unique_fd owned(fd);
   int code = 0;
-  poll::descriptor* record = home->poller().open(fd, &code);
+  // A connection's bytes are read here alone: those of a file are also read by who waits with us.
+  const auto who = kind == transport::tcp ? poll::access::sole : poll::access::shared;
+  poll::descriptor* record = home->poller().open(fd, &code, who);
   if (record == nullptr) return std::unexpected(error::from_errno(code, "open"));
   struct undo {
     poll::poller& poller;

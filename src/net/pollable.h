@@ -109,6 +109,10 @@ class pollable final : public sched::tenant {
   [[nodiscard]] std::int64_t attempt(const poll::operation& op, poll::trust how) noexcept {
     return poller().attempt(*record_, op, how);
   }
+  // take_held: as the poller's, for who has entered the read direction.
+  [[nodiscard]] std::int64_t take_held(std::span<char> into) noexcept {
+    return poller().take_held(*record_, into);
+  }
   // entrant: one of several operations that are waited for together, each in a pollable of its own
   // whose direction the caller has entered.
   struct entrant {

@@ -44,6 +44,11 @@ descriptor& descriptor_pool::at(std::uint32_t index) noexcept {
   return records[shifted - (slab_first << slab)];
 }
 
+std::uint32_t descriptor_pool::size() noexcept {
+  const base::locked hold(lock_);
+  return (slab_first << slab_count_) - slab_first;
+}
+
 // grow: memory is asked for without the lock; of two threads that do it at once one gives its slab
 // back.
 bool descriptor_pool::grow() noexcept {

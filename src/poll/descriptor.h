@@ -22,11 +22,30 @@ struct slot {
   base::atomic<std::uint64_t> edges{1};  // events seen; written under the guard, only grows
   std::uint64_t drained_at = 0;  // whoever starts an operation in this direction, one at a time
   bool pending = false;          // guarded
+  bool done = false;             // guarded: completed, and not collected yet (io_uring)
+  bool watched = false;          // guarded: a poll request is in the kernel (io_uring)
+  std::uint32_t asked_at = 0;    // guarded: where its last request was queued (io_uring)
   cookie who;                    // guarded; of the pending operation
 };
 
+// receiver: what io_uring receives ahead of the reads, and accepts ahead of the accepts
+// (poller_uring.cc). Guarded but for `state`, which is written guarded.
+struct receiver {
+  base::atomic<std::uint8_t> state{0};
+  bool allowed = false;      // constant from open to release
+  std::uint16_t first = 0;   // buffers held, oldest first, linked by the poller
+  std::uint16_t last = 0;    // while held > 0
+  std::uint16_t held = 0;    // how many; of a listener, connections
+  std::uint32_t offset = 0;  // read of the first
+  std::int32_t end = 1;      // behind what is held: 0 the end, or -errno; 1 none is known
+  // Of a listener: connections held, oldest first, the poller's until they are taken.
+  bool accepts = false;
+  std::array<int, 4> connections{};
+};
+
 // descriptor: "guarded" means by `guard` in the epoll backend and by the poller's one lock in the
-// poll(2) backend. The list node is its place among the armed ones there.
+// others. The list node is its place among the armed ones in the poll(2) backend, and among those
+// with a completion to collect in the io_uring backend.
 struct descriptor : base::list_node {
   // constant from open to release
   int fd = -1;
@@ -34,8 +53,9 @@ struct descriptor : base::list_node {
   std::uint32_t index = 0;  // constant for ever
 
   base::lock<base::rank::descriptor> guard;
-  std::uint32_t generation = 0;     // guarded; grows with every close
-  std::array<slot, 2> slots;        // by direction
+  std::uint32_t generation = 0;  // guarded; grows with every close
+  std::array<slot, 2> slots;     // by direction
+  receiver ahead;
   base::atomic<bool> open{false};   // written guarded
   base::atomic<bool> ended{false};  // written guarded: an end, an error or urgent data was reported
 
@@ -48,6 +68,7 @@ struct descriptor : base::list_node {
     slot& s = slot_of(d);
     if (!s.pending) return false;
     s.pending = false;
+    s.done = false;
     out = s.who;
     s.who = {};
     return true;
@@ -68,6 +89,8 @@ class descriptor_pool {
   void put(descriptor& d) noexcept;
   // at: the record with this index, which take() has once given.
   [[nodiscard]] descriptor& at(std::uint32_t index) noexcept;
+  // size: how many there are; all indices are below it.
+  [[nodiscard]] std::uint32_t size() noexcept;
 
  private:
   static constexpr std::uint32_t slab_first = 128;

@@ -77,6 +77,11 @@ struct start_result {
 // trust: in what the poller knows of a descriptor (see attempt).
 enum class trust : std::uint8_t { rely, ask };
 
+// access: who reads from a descriptor. sole: our caller alone, by the poller's `read` and `accept`
+// without flags and `readable`, so that bytes may be received (see take_held), and connections
+// accepted, before they are asked for. Others may accept besides.
+enum class access : std::uint8_t { shared, sole };
+
 class poller {
  public:
   virtual ~poller() = default;
@@ -87,7 +92,8 @@ class poller {
 
   // open: registers `fd`, which must be non-blocking and stays the caller's. Null with *error =
   // errno when it cannot be (EPERM: a regular file, which no poller can wait for).
-  [[nodiscard]] virtual descriptor* open(int fd, int* error) noexcept = 0;
+  [[nodiscard]] virtual descriptor* open(int fd, int* error,
+                                         access who = access::shared) noexcept = 0;
 
   // close: moves what is pending to `evicted` (at most two, with -EBADF; returns how many); no
   // further completion comes from the record, and start() on it returns -EBADF. Once a descriptor,
@@ -110,6 +116,12 @@ class poller {
   [[nodiscard]] virtual std::int64_t attempt(descriptor& d, const operation& op,
                                              trust how) noexcept = 0;
 
+  // take_held: for who is about to read from the fd itself: ends receiving ahead, and gives bytes
+  // that had been received. 0: nothing is held, nothing is under way, and nothing will be before
+  // the next read is started. -EAGAIN: something may be under way: wait for `readable`. Else
+  // -errno: the connection's error, which the fd no longer tells.
+  [[nodiscard]] virtual std::int64_t take_held(descriptor&, std::span<char>) noexcept { return 0; }
+
   // cancel: withdraws the pending operation of `who`; false when it has left, or is leaving,
   // another way.
   [[nodiscard]] virtual bool cancel(descriptor& d, direction dir, cookie who) noexcept = 0;
@@ -129,15 +141,36 @@ class poller {
   // still wake anybody.
   [[nodiscard]] virtual std::size_t pending_count() const noexcept = 0;
 
+  // own_threads: threads that the backend runs, none of which runs anybody else's code.
+  [[nodiscard]] virtual std::size_t own_threads() const noexcept { return 0; }
+
  protected:
   poller() = default;
 };
 
 // make_poller: the backend that WEFT_POLLER names, else epoll; an unknown name ends the process
-// with a text that lists the valid ones. Each returns null with errno set when the kernel grants no
+// with a text that lists the valid ones. Where the kernel refuses io_uring it is epoll as well, and
+// standard error says so once. Each returns null with errno set when the kernel grants no
 // descriptor.
 [[nodiscard]] std::unique_ptr<poller> make_poller();
 [[nodiscard]] std::unique_ptr<poller> make_epoll_poller();
 [[nodiscard]] std::unique_ptr<poller> make_poll_poller();
+
+// uring_options: of tests; the defaults are what programs get.
+struct uring_options {
+  std::uint32_t entries = 256;       // of the submission queue
+  std::uint32_t completions = 4096;  // of the completion queue
+  std::uint32_t buffers = 1024;      // a power of two
+  bool multishot = true;             // if the kernel can bound it
+};
+
+// refusal: what failed, and errno.
+struct refusal {
+  const char* what = "";
+  int code = 0;
+};
+
+// make_uring_poller: null, and *why, when the kernel refuses.
+[[nodiscard]] std::unique_ptr<poller> make_uring_poller(const uring_options& options, refusal* why);
 
 }  // namespace weft::poll

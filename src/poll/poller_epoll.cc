@@ -91,7 +91,7 @@ class epoll_poller final : public poller {
   epoll_poller& operator=(const epoll_poller&) = delete;
 
   [[nodiscard]] const char* name() const noexcept override { return "epoll"; }
-  [[nodiscard]] descriptor* open(int fd, int* error) noexcept override;
+  [[nodiscard]] descriptor* open(int fd, int* error, access who) noexcept override;
   int close(descriptor& d, std::span<completion, 2> evicted) noexcept override;
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
@@ -129,7 +129,7 @@ constexpr std::uint64_t key_of(std::uint32_t index, std::uint32_t generation) no
   return std::uint64_t{generation} << 32 | index;
 }
 
-descriptor* epoll_poller::open(int fd, int* error) noexcept {
+descriptor* epoll_poller::open(int fd, int* error, access) noexcept {
   descriptor* d = pool_.take();
   if (d == nullptr) {
     *error = ENOMEM;

@@ -58,7 +58,7 @@ class poll_poller final : public poller {
   poll_poller& operator=(const poll_poller&) = delete;
 
   [[nodiscard]] const char* name() const noexcept override { return "poll"; }
-  [[nodiscard]] descriptor* open(int fd, int* error) noexcept override;
+  [[nodiscard]] descriptor* open(int fd, int* error, access who) noexcept override;
   int close(descriptor& d, std::span<completion, 2> evicted) noexcept override;
   void release(descriptor& d) noexcept override;
   [[nodiscard]] start_result start(descriptor& d, const operation& op,
@@ -107,7 +107,7 @@ class poll_poller final : public poller {
   base::atomic<bool> quick_taken_{false};  // a try-lock: never waited for
 };
 
-descriptor* poll_poller::open(int fd, int* error) noexcept {
+descriptor* poll_poller::open(int fd, int* error, access) noexcept {
   struct stat status{};
   if (::fstat(fd, &status) != 0) {
     *error = errno;

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -14,11 +15,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <set>
 #include <span>
 #include <string>
@@ -115,16 +118,21 @@ operation write_from(std::string_view text) {
 struct backend_case {
   const char* name;
   std::unique_ptr<poller> (*make)();
+  access who = access::sole;  // of the descriptors that tests open by a handle
 };
 
 class poller_test : public ::testing::TestWithParam<backend_case> {
  protected:
+  void SetUp() override {
+    if (poller_ == nullptr) GTEST_SKIP() << "the kernel refuses io_uring";
+  }
+
   // handle: an open record, closed and released at the end of its scope.
   class handle {
    public:
-    handle(poller& p, int fd) : poller_(p) {
+    handle(poller& p, int fd, access who = GetParam().who) : poller_(p) {
       int error = 0;
-      record_ = p.open(fd, &error);
+      record_ = p.open(fd, &error, who);
       EXPECT_NE(record_, nullptr) << std::strerror(error);
     }
     ~handle() {
@@ -189,19 +197,38 @@ class poller_test : public ::testing::TestWithParam<backend_case> {
     }
   }
 
+  void arming_reaches_a_sleeper(fd_pair ends);
+  void event_comes_while_arming(fd_pair ends);
+  void cancel_meets_events(fd_pair ends);
+
   cookie next_cookie(void* who) { return {who, ++ticket_}; }
 
   std::unique_ptr<poller> poller_ = GetParam().make();
   std::uint64_t ticket_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(backends, poller_test,
-                         ::testing::Values(backend_case{"epoll", make_epoll_poller},
-                                           backend_case{"poll", make_poll_poller}),
-                         [](const auto& which) { return which.param.name; });
+// uring_with: null, and the tests are skipped, where the kernel refuses.
+std::unique_ptr<poller> uring_with(const uring_options& options) {
+  refusal why;
+  return make_uring_poller(options, &why);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    backends, poller_test,
+    ::testing::Values(
+        backend_case{"epoll", make_epoll_poller}, backend_case{"poll", make_poll_poller},
+        backend_case{"io_uring", [] { return uring_with({}); }},
+        backend_case{"io_uring_shared", [] { return uring_with({}); }, access::shared},
+        // As on kernels that cannot bound a multishot receive, with queues that are always full.
+        backend_case{"io_uring_tight",
+                     [] {
+                       return uring_with(
+                           {.entries = 4, .completions = 8, .buffers = 2, .multishot = false});
+                     }}),
+    [](const auto& which) { return which.param.name; });
 
 TEST_P(poller_test, name_says_which_backend_it_is) {
-  EXPECT_STREQ(poller_->name(), GetParam().name);
+  EXPECT_TRUE(std::string_view(GetParam().name).starts_with(poller_->name()));
 }
 
 TEST_P(poller_test, read_completes_at_once_when_bytes_are_there) {
@@ -361,7 +388,7 @@ TEST_P(poller_test, bytes_behind_a_short_read_are_found) {
 
 TEST_P(poller_test, peeking_drains_nothing) {
   auto ends = make_tcp();
-  handle d(*poller_, ends.a.get());
+  handle d(*poller_, ends.a.get(), access::shared);
   ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
   EXPECT_TRUE(nothing_comes());  // the edge is counted: no other will come
   std::array<char, 16> buffer;
@@ -837,8 +864,12 @@ TEST_P(poller_test, wake_may_be_called_by_a_signal_handler) {
 }
 
 TEST_P(poller_test, arming_reaches_a_thread_that_sleeps_already) {
+  for (auto make : {make_socketpair, make_tcp}) arming_reaches_a_sleeper(make());
+}
+
+void poller_test::arming_reaches_a_sleeper(fd_pair ends) {
   base::atomic<std::uint64_t> seen{0};
-  constexpr std::uint64_t rounds = 500;
+  constexpr std::uint64_t rounds = 300;
   std::thread sleeper([&] {
     std::array<completion, 8> out;
     while (seen.load(base::relaxed) < rounds) {
@@ -846,16 +877,17 @@ TEST_P(poller_test, arming_reaches_a_thread_that_sleeps_already) {
       seen.fetch_add(n, base::release);
     }
   });
-  auto ends = make_socketpair();
-  handle d(*poller_, ends.a.get());
-  for (std::uint64_t i = 0; i < rounds; ++i) {
-    std::array<char, 16> buffer;
-    ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
-    ASSERT_EQ(::write(ends.b.get(), "x", 1), 1);
-    while (seen.load(base::acquire) <= i) std::this_thread::yield();
-    const auto r = poller_->start(*d, read_into(buffer), next_cookie(this));
-    ASSERT_FALSE(r.pending);
-    ASSERT_EQ(r.result, 1);
+  {
+    handle d(*poller_, ends.a.get());
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+      std::array<char, 16> buffer;
+      ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+      ASSERT_EQ(::write(ends.b.get(), "x", 1), 1);
+      while (seen.load(base::acquire) <= i) std::this_thread::yield();
+      const auto r = poller_->start(*d, read_into(buffer), next_cookie(this));
+      ASSERT_FALSE(r.pending);
+      ASSERT_EQ(r.result, 1);
+    }
   }
   sleeper.join();
 }
@@ -889,8 +921,11 @@ TEST_P(poller_test, close_ends_the_stream_though_a_thread_sleeps) {
 }
 
 TEST_P(poller_test, event_between_attempt_and_arming_is_not_lost) {
-  constexpr std::uint64_t rounds = 5'000;
-  auto ends = make_socketpair();
+  for (auto make : {make_socketpair, make_tcp}) event_comes_while_arming(make());
+}
+
+void poller_test::event_comes_while_arming(fd_pair ends) {
+  constexpr std::uint64_t rounds = 2'500;
   handle d(*poller_, ends.a.get());
   base::atomic<std::uint64_t> round{0};
   base::atomic<std::uint64_t> read_count{0};
@@ -976,9 +1011,13 @@ TEST_P(poller_test, event_in_a_collected_batch_does_not_reach_the_next_user_of_a
 }
 
 TEST_P(poller_test, cancel_and_event_never_both_have_it_nor_neither) {
-  // Each round, an operation waits while a byte is written and while it is cancelled, at once.
-  constexpr std::uint64_t rounds = 1'000;
-  auto ends = make_socketpair();
+  for (auto make : {make_socketpair, make_tcp}) cancel_meets_events(make());
+}
+
+// cancel_meets_events: each round, an operation waits while a byte is written and while it is
+// cancelled, at once.
+void poller_test::cancel_meets_events(fd_pair ends) {
+  constexpr std::uint64_t rounds = 500;
   handle d(*poller_, ends.a.get());
   base::atomic<std::uint64_t> completed{0};  // the newest ticket that a completion brought
   base::atomic<std::uint64_t> round{0};
@@ -1041,9 +1080,9 @@ TEST_P(poller_test, close_against_events_leaves_each_operation_once) {
   std::uint64_t evicted_count = 0;
   std::uint64_t started = 0;
   for (std::uint64_t i = 0; i < rounds; ++i) {
-    auto ends = make_socketpair();
+    auto ends = i % 2 == 0 ? make_socketpair() : make_tcp();
     int error = 0;
-    descriptor* d = poller_->open(ends.a.get(), &error);
+    descriptor* d = poller_->open(ends.a.get(), &error, GetParam().who);
     ASSERT_NE(d, nullptr);
     std::array<char, 16> buffer;
     if (poller_->start(*d, read_into(buffer), cookie{this, i}).pending) ++started;
@@ -1080,7 +1119,7 @@ TEST_P(poller_test, many_threads_open_use_and_close) {
       base::atomic<std::uint64_t> arrived{0};
       std::uint64_t ticket = 0;
       for (int i = 0; i < rounds; ++i) {
-        auto ends = make_socketpair();
+        auto ends = i % 2 == 0 ? make_socketpair() : make_tcp();
         handle d(*poller_, ends.a.get());
         std::array<char, 16> buffer;
         ASSERT_TRUE(poller_->start(*d, read_into(buffer), cookie{&arrived, ++ticket}).pending);
@@ -1094,6 +1133,449 @@ TEST_P(poller_test, many_threads_open_use_and_close) {
   stop.store(true, base::release);
   poller_->wake();
   waiter.join();
+}
+
+TEST_P(poller_test, end_and_reset_come_behind_the_bytes_though_a_reader_waits) {
+  for (const bool reset : {false, true}) {
+    auto ends = make_tcp();
+    handle d(*poller_, ends.a.get());
+    std::array<char, 16> buffer;
+    ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+    EXPECT_TRUE(nothing_comes());
+    ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
+    collect(1);
+    EXPECT_EQ(read_some(*d, 2), "he");
+    if (reset) {
+      const linger hard{1, 0};
+      ::setsockopt(ends.b.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+      EXPECT_EQ(read_some(*d, 16), "llo");
+    }
+    ends.b.reset();
+    if (!reset) {
+      EXPECT_EQ(read_some(*d, 16), "llo");
+    }
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(run(*d, read_into(buffer)), reset && i == 0 ? -ECONNRESET : 0);
+    }
+  }
+}
+
+TEST_P(poller_test, bytes_come_whatever_becomes_of_the_thread_that_waited_for_them) {
+  constexpr std::size_t count = 20;
+  std::vector<fd_pair> pairs;
+  std::vector<std::unique_ptr<handle>> handles;
+  std::array<char, 16> buffer;
+  std::thread armer([&] {
+    for (std::size_t i = 0; i < count; ++i) {
+      pairs.push_back(i % 2 == 0 ? make_tcp() : make_socketpair());
+      handles.push_back(std::make_unique<handle>(*poller_, pairs[i].a.get()));
+      ASSERT_TRUE(poller_->start(**handles[i], read_into(buffer), cookie{this, i}).pending);
+    }
+    EXPECT_TRUE(nothing_comes());
+  });
+  armer.join();
+  for (auto& p : pairs) ASSERT_EQ(::write(p.b.get(), "x", 1), 1);
+  std::set<std::uint64_t> seen;
+  for (const auto& c : collect(count)) EXPECT_TRUE(seen.insert(c.who.ticket).second);
+  for (auto& h : handles) EXPECT_EQ(read_some(**h, 16), "x");
+}
+
+TEST_P(poller_test, bytes_come_while_the_thread_that_waited_for_them_is_elsewhere) {
+  const auto computes = [](base::atomic<bool>& until, int) {
+    while (!until.load(base::acquire)) continue;
+  };
+  const auto blocks = [](base::atomic<bool>&, int fd) {
+    char byte = 0;
+    while (::read(fd, &byte, 1) < 0) EXPECT_EQ(errno, EINTR);
+  };
+  for (const auto& elsewhere : {+computes, +blocks}) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    const unique_fd out(pipe[0]);
+    unique_fd in(pipe[1]);
+    base::atomic<bool> armed{false};
+    base::atomic<bool> until{false};
+    auto tcp = make_tcp();
+    auto local = make_socketpair();
+    handle a(*poller_, tcp.a.get());
+    handle b(*poller_, local.a.get());
+    std::array<char, 16> buffer;
+    std::thread armer([&] {
+      EXPECT_TRUE(poller_->start(*a, read_into(buffer), cookie{this, 1}).pending);
+      EXPECT_TRUE(poller_->start(*b, read_into(buffer), cookie{this, 2}).pending);
+      EXPECT_TRUE(nothing_comes());
+      armed.store(true, base::release);
+      elsewhere(until, out.get());
+    });
+    while (!armed.load(base::acquire)) std::this_thread::yield();
+    ASSERT_EQ(::write(tcp.b.get(), "x", 1), 1);
+    ASSERT_EQ(::write(local.b.get(), "x", 1), 1);
+    collect(2);
+    EXPECT_EQ(read_some(*a, 16), "x");
+    EXPECT_EQ(read_some(*b, 16), "x");
+    until.store(true, base::release);
+    in.reset();
+    armer.join();
+  }
+}
+
+TEST_P(poller_test, peer_of_a_descriptor_that_nobody_reads_is_held_up) {
+  constexpr std::size_t ahead_max = 64 * 1024;  // more than any backend receives ahead
+  auto ends = make_tcp();
+  handle d(*poller_, ends.a.get());
+  std::array<char, 16> buffer;
+  ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+  EXPECT_TRUE(nothing_comes());
+  const std::string block(64 * 1024, 'x');
+  std::size_t sent = 0;
+  std::array<completion, 2> out;
+  // Until the kernel's own buffers are full: nothing moves for as long as this.
+  for (int idle = 0; idle < 200;) {
+    const auto n = ::send(ends.b.get(), block.data(), block.size(), MSG_NOSIGNAL);
+    sent += n > 0 ? static_cast<std::size_t>(n) : 0;
+    idle = n > 0 ? 0 : idle + 1;
+    static_cast<void>(poller_->wait(out, 1'000'000));
+  }
+  std::size_t held = 0;
+  std::string sink(4096, '\0');
+  std::int64_t n = 0;
+  while ((n = poller_->take_held(*d, sink)) != 0) {
+    if (n > 0) held += static_cast<std::size_t>(n);
+    ASSERT_TRUE(n > 0 || n == -EAGAIN) << n;
+  }
+  EXPECT_LE(held, ahead_max);
+  // All of it is there, in its order.
+  ends.b.reset();
+  std::size_t rest = 0;
+  while (const auto part = read_some(*d, 1024 * 1024).size()) rest += part;
+  EXPECT_EQ(held + rest, sent);
+}
+
+TEST_P(poller_test, pieces_that_nobody_reads_fill_few_buffers) {
+  auto ends = make_tcp();
+  handle d(*poller_, ends.a.get());
+  std::array<char, 16> buffer;
+  ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+  std::array<completion, 2> out;
+  for (int i = 0; i < 2'000; ++i) {
+    ASSERT_EQ(::send(ends.b.get(), "x", 1, MSG_NOSIGNAL), 1);
+    static_cast<void>(poller_->wait(out, 0));
+  }
+  std::size_t held = 0;
+  std::string sink(4096, '\0');
+  std::int64_t n = 0;
+  while ((n = poller_->take_held(*d, sink)) != 0) held += n > 0 ? static_cast<std::size_t>(n) : 0;
+  ends.b.reset();
+  EXPECT_EQ(held + read_all(*d, 4096).size(), 2'000U);
+}
+
+TEST_P(poller_test, what_was_held_and_what_is_read_beside_it_are_the_whole) {
+  constexpr std::size_t size = 300'000;
+  for (int round = 0; round < 20; ++round) {
+    auto ends = make_tcp();
+    std::thread writer([&] {
+      std::size_t sent = 0;
+      for (std::size_t piece = 1; sent < size; piece = piece % 3'001 + 17) {
+        std::string text;
+        for (std::size_t i = 0; i < std::min(piece, size - sent); ++i)
+          text += static_cast<char>((sent + i) * 7919 >> 8);
+        const auto n = ::send(ends.b.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        if (n > 0) sent += static_cast<std::size_t>(n);
+      }
+      ::shutdown(ends.b.get(), SHUT_WR);
+    });
+    std::string got;
+    {
+      handle d(*poller_, ends.a.get());
+      for (int i = 0; i < round; ++i) got += read_some(*d, 100);
+      std::string sink(3'000, '\0');
+      std::int64_t n = 0;
+      while ((n = poller_->take_held(*d, sink)) != 0) {
+        ASSERT_TRUE(n > 0 || n == -EAGAIN) << n;
+        if (n > 0) got.append(sink, 0, static_cast<std::size_t>(n));
+      }
+      ASSERT_EQ(::fcntl(ends.a.get(), F_SETFL, 0), 0);
+      while ((n = ::read(ends.a.get(), sink.data(), sink.size())) > 0)
+        got.append(sink, 0, static_cast<std::size_t>(n));
+    }
+    writer.join();
+    ASSERT_EQ(got.size(), size);
+    for (std::size_t i = 0; i < size; ++i)
+      ASSERT_EQ(got[i], static_cast<char>(i * 7919 >> 8)) << i << " in round " << round;
+  }
+}
+
+TEST_P(poller_test, more_bytes_wait_than_buffers_are_there) {
+  constexpr std::size_t count = 64;
+  std::vector<fd_pair> pairs;
+  std::vector<std::unique_ptr<handle>> handles;
+  std::array<char, 16> buffer;
+  for (std::size_t i = 0; i < count; ++i) {
+    pairs.push_back(make_tcp());
+    handles.push_back(std::make_unique<handle>(*poller_, pairs[i].a.get()));
+    ASSERT_TRUE(poller_->start(**handles[i], read_into(buffer), cookie{this, i}).pending);
+  }
+  EXPECT_TRUE(nothing_comes());
+  for (int round = 0; round < 3; ++round) {
+    for (auto& p : pairs) ASSERT_EQ(::write(p.b.get(), "hello", 5), 5);
+    collect(count);
+    for (auto& h : handles) EXPECT_EQ(read_some(**h, 16), "hello");
+    for (std::size_t i = 0; i < count; ++i)
+      ASSERT_TRUE(poller_->start(**handles[i], read_into(buffer), cookie{this, i}).pending);
+  }
+}
+
+TEST_P(poller_test, closing_gives_back_what_was_held) {
+  std::array<completion, 2> out;
+  std::array<char, 16> buffer;
+  for (int i = 0; i < 3'000; ++i) {
+    auto ends = make_tcp();
+    int error = 0;
+    descriptor* d = poller_->open(ends.a.get(), &error, GetParam().who);
+    ASSERT_NE(d, nullptr);
+    const auto who = next_cookie(this);
+    const bool pending = poller_->start(*d, read_into(buffer), who).pending;
+    ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
+    if (i % 3 != 0) static_cast<void>(poller_->wait(out, 0));
+    if (i % 3 == 1 && pending) static_cast<void>(poller_->cancel(*d, direction::read, who));
+    poller_->close(*d, out);
+    poller_->release(*d);
+  }
+  EXPECT_EQ(poller_->pending_count(), 0U);
+  auto ends = make_tcp();
+  handle d(*poller_, ends.a.get());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(::write(ends.b.get(), "hello", 5), 5);
+    EXPECT_EQ(read_some(*d, 16), "hello");
+  }
+}
+
+// dial: a connection to `l`, and the address it comes from.
+unique_fd dial(const loopback_listener& l, sockaddr_in* from = nullptr) {
+  unique_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(
+      ::connect(client.get(), reinterpret_cast<const sockaddr*>(&l.address), sizeof l.address), 0);
+  // The limit is there to fail, not to wait for.
+  const timeval limit{10, 0};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  socklen_t size = sizeof *from;
+  if (from != nullptr) {
+    EXPECT_EQ(::getsockname(client.get(), reinterpret_cast<sockaddr*>(from), &size), 0);
+  }
+  return client;
+}
+
+// backlog_of: how many connections wait in the kernel to be accepted.
+std::uint32_t backlog_of(const loopback_listener& l) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  EXPECT_EQ(::getsockopt(l.fd.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  return info.tcpi_unacked;
+}
+
+// reset_by_peer: whether the other end of `fd` goes, and not in an orderly way.
+testing::AssertionResult reset_by_peer(int fd) {
+  char byte = 0;
+  const auto n = ::read(fd, &byte, 1);
+  if (n < 0 && errno == ECONNRESET) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "read gave " << n << ", " << std::strerror(errno);
+}
+
+std::size_t descriptors_of_process() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    count += entry.is_symlink() ? 1 : 0;
+  }
+  return count;
+}
+
+TEST_P(poller_test, accept_names_each_peer_in_the_order_they_came) {
+  auto l = make_listener();
+  handle d(*poller_, l.fd.get());
+  std::vector<unique_fd> clients;
+  for (int i = 0; i < 50; ++i) {
+    const bool waits = i % 3 != 0;
+    sockaddr_storage peer{};
+    const operation accept{opcode::accept, &peer, sizeof peer, 0};
+    if (waits) {
+      ASSERT_TRUE(poller_->start(*d, accept, next_cookie(this)).pending);
+    }
+    std::array<sockaddr_in, 2> from{};
+    for (auto& f : from) clients.push_back(dial(l, &f));
+    if (waits) collect(1);
+    for (const auto& f : from) {
+      const unique_fd server(static_cast<int>(run(*d, accept)));
+      ASSERT_GE(server.get(), 0);
+      EXPECT_EQ(std::memcmp(&peer, &f, sizeof f), 0);
+      EXPECT_NE(::fcntl(server.get(), F_GETFL) & O_NONBLOCK, 0);
+      EXPECT_NE(::fcntl(server.get(), F_GETFD) & FD_CLOEXEC, 0);
+    }
+  }
+}
+
+TEST_P(poller_test, connection_that_was_reset_before_it_is_accepted_is_still_named) {
+  auto l = make_listener();
+  handle d(*poller_, l.fd.get());
+  sockaddr_storage peer{};
+  const operation accept{opcode::accept, &peer, sizeof peer, 0};
+  ASSERT_TRUE(poller_->start(*d, accept, next_cookie(this)).pending);
+  sockaddr_in from{};
+  auto client = dial(l, &from);
+  collect(1);
+  const linger hard{1, 0};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  client.reset();
+  const unique_fd server(static_cast<int>(run(*d, accept)));
+  ASSERT_GE(server.get(), 0);
+  EXPECT_EQ(std::memcmp(&peer, &from, sizeof from), 0);
+  char byte = 0;
+  EXPECT_EQ(::recv(server.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
+TEST_P(poller_test, listener_that_nobody_accepts_from_takes_few_connections) {
+  constexpr std::uint32_t count = 20;
+  constexpr std::uint32_t ahead_max = 4;
+  auto l = make_listener();
+  handle d(*poller_, l.fd.get());
+  const operation accept{opcode::accept, nullptr, 0, 0};
+  for (int round = 0; round < 3; ++round) {
+    const auto who = next_cookie(this);
+    ASSERT_TRUE(poller_->start(*d, accept, who).pending);
+    EXPECT_TRUE(nothing_comes());
+    EXPECT_TRUE(poller_->cancel(*d, direction::read, who));
+    std::vector<unique_fd> clients;
+    for (std::uint32_t i = 0; i < count; ++i) clients.push_back(dial(l));
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(nothing_comes());
+    EXPECT_GE(backlog_of(l), count - ahead_max);
+    std::set<int> seen;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto fd = static_cast<int>(run(*d, accept));
+      ASSERT_GE(fd, 0);
+      EXPECT_TRUE(seen.insert(fd).second);
+    }
+    for (const int fd : seen) ::close(fd);
+    EXPECT_EQ(poller_->attempt(*d, accept, trust::ask), -EAGAIN);
+  }
+}
+
+TEST_P(poller_test, attempt_that_asks_finds_a_connection) {
+  auto l = make_listener();
+  handle d(*poller_, l.fd.get());
+  const operation accept{opcode::accept, nullptr, 0, 0};
+  for (int i = 0; i < 200; ++i) {
+    const auto who = next_cookie(this);
+    ASSERT_TRUE(poller_->start(*d, accept, who).pending);
+    if (i % 2 == 0) {
+      EXPECT_TRUE(nothing_comes());
+    }
+    ASSERT_TRUE(poller_->cancel(*d, direction::read, who));
+    const auto client = dial(l);
+    const unique_fd server(static_cast<int>(poller_->attempt(*d, accept, trust::ask)));
+    ASSERT_GE(server.get(), 0);
+  }
+}
+
+TEST_P(poller_test, closing_a_listener_resets_who_was_not_accepted) {
+  const auto before = descriptors_of_process();
+  for (int i = 0; i < 200; ++i) {
+    auto l = make_listener();
+    std::vector<unique_fd> clients;
+    {
+      handle d(*poller_, l.fd.get());
+      const operation accept{opcode::accept, nullptr, 0, 0};
+      const bool pending = poller_->start(*d, accept, next_cookie(this)).pending;
+      ASSERT_TRUE(pending);
+      if (i % 2 == 0) {
+        EXPECT_TRUE(nothing_comes());
+      }
+      for (int n = 0; n < i % 4; ++n) clients.push_back(dial(l));
+      if (i % 3 == 0 && !clients.empty()) collect(1);
+    }
+    l.fd.reset();
+    for (const auto& c : clients) EXPECT_TRUE(reset_by_peer(c.get())) << i;
+  }
+  EXPECT_EQ(descriptors_of_process(), before);
+}
+
+TEST_P(poller_test, accept_without_a_descriptor_to_spare_says_so_and_goes_on) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto runs_out = [this] {
+    auto l = make_listener();
+    handle d(*poller_, l.fd.get());
+    const operation accept{opcode::accept, nullptr, 0, 0};
+    const operation readable{opcode::readable, nullptr, 0, 0};
+    const unique_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto few = static_cast<rlim_t>(client.get()) + 3;
+    const rlimit limit{few, few};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    if (!poller_->start(*d, accept, next_cookie(this)).pending) std::_Exit(1);
+    std::vector<unique_fd> all;
+    for (int fd = 0; (fd = ::dup(0)) >= 0;) all.emplace_back(fd);
+    const auto* where = reinterpret_cast<const sockaddr*>(&l.address);
+    if (::connect(client.get(), where, sizeof l.address) != 0) std::_Exit(2);
+    collect(1);
+    if (run(*d, accept) != -EMFILE || run(*d, readable) != 0) std::_Exit(3);
+    if (run(*d, accept) != -EMFILE) std::_Exit(4);
+    all.pop_back();
+    std::_Exit(run(*d, accept) >= 0 ? 0 : 5);
+  };
+  EXPECT_EXIT(runs_out(), testing::ExitedWithCode(0), "");
+}
+
+TEST_P(poller_test, goes_with_connections_that_nobody_accepted) {
+  const auto before = descriptors_of_process();
+  auto first = make_listener();
+  auto second = make_listener();
+  std::vector<unique_fd> clients;
+  int error = 0;
+  for (auto* l : {&first, &second}) {
+    descriptor* d = poller_->open(l->fd.get(), &error, GetParam().who);
+    ASSERT_NE(d, nullptr);
+    const operation accept{opcode::accept, nullptr, 0, 0};
+    ASSERT_TRUE(poller_->start(*d, accept, next_cookie(this)).pending);
+  }
+  clients.push_back(dial(first));
+  collect(1);
+  clients.push_back(dial(second));
+  poller_.reset();
+  first.fd.reset();
+  second.fd.reset();
+  for (const auto& c : clients) EXPECT_TRUE(reset_by_peer(c.get()));
+  clients.clear();
+  EXPECT_LE(descriptors_of_process(), before);  // the poller's own have gone as well
+}
+
+TEST_P(poller_test, end_of_a_poller_interrupts_no_call) {
+  auto ends = make_socketpair();
+  ASSERT_EQ(::fcntl(ends.a.get(), F_SETFL, 0), 0);
+  // Such calls are not begun again behind a signal; this one has nothing else to wait for.
+  const timeval limit{0, 1000};
+  ::setsockopt(ends.a.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  for (int i = 0; i < 50; ++i) {
+    poller_ = GetParam().make();
+    EXPECT_TRUE(nothing_comes());
+    poller_.reset();
+    char byte = 0;
+    ASSERT_EQ(::read(ends.a.get(), &byte, 1), -1);
+    ASSERT_EQ(errno, EAGAIN);
+  }
+}
+
+TEST_P(poller_test, goes_while_operations_are_pending) {
+  auto tcp = make_tcp();
+  auto local = make_socketpair();
+  std::array<char, 16> buffer;
+  int error = 0;
+  for (const int fd : {tcp.a.get(), local.a.get()}) {
+    descriptor* d = poller_->open(fd, &error, GetParam().who);
+    ASSERT_NE(d, nullptr);
+    ASSERT_TRUE(poller_->start(*d, read_into(buffer), next_cookie(this)).pending);
+  }
+  EXPECT_TRUE(nothing_comes());
+  poller_.reset();
+  EXPECT_EQ(::write(tcp.b.get(), "hello", 5), 5);
+  EXPECT_EQ(::write(local.b.get(), "hello", 5), 5);
 }
 
 TEST_P(poller_test, misuse_asserts) {
@@ -1116,13 +1598,47 @@ TEST(make_poller, environment_picks_the_backend) {
   EXPECT_STREQ(make_poller()->name(), "poll");
   ::setenv("WEFT_POLLER", "epoll", 1);
   EXPECT_STREQ(make_poller()->name(), "epoll");
+  if (uring_with({}) != nullptr) {
+    ::setenv("WEFT_POLLER", "io_uring", 1);
+    EXPECT_STREQ(make_poller()->name(), "io_uring");
+  }
   ::unsetenv("WEFT_POLLER");
+}
+
+// says_so_once: in a process where `number` fails with `code`: 0 if asking for io_uring, twice,
+// gives epoll, and one line that has `text` in it.
+int says_so_once(long number, int code, const char* text) {
+  const int said = ::memfd_create("said", 0);
+  if (said < 0 || !poll_test::refuse_system_call(number, code)) return 0;
+  ::dup2(said, STDERR_FILENO);
+  ::setenv("WEFT_POLLER", "io_uring", 1);
+  for (int i = 0; i < 2; ++i) {
+    if (std::string_view(make_poller()->name()) != "epoll") return 2;
+  }
+  std::array<char, 1000> line{};
+  const auto size = ::pread(said, line.data(), line.size() - 1, 0);
+  const std::string_view all(line.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  return all.contains(text) && all.contains("using epoll") && all.find('\n') == all.size() - 1 ? 0
+                                                                                               : 3;
+}
+
+TEST(make_poller_death_test, io_uring_refused_is_epoll_and_says_so_once) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto exits = [](long number, int code, const char* text) {
+    std::_Exit(says_so_once(number, code, text));
+  };
+  const auto well = ::testing::ExitedWithCode(0);
+  EXPECT_EXIT(exits(SYS_io_uring_setup, EPERM, "kernel.io_uring_disabled=0"), well, "");
+  EXPECT_EXIT(exits(SYS_io_uring_setup, ENOSYS, "needs Linux 6.1"), well, "");
+  EXPECT_EXIT(exits(SYS_io_uring_setup, EMFILE, "limit of open files"), well, "");
+  EXPECT_EXIT(exits(SYS_io_uring_register, EPERM, "IORING_REGISTER_PROBE"), well, "");
 }
 
 TEST(make_poller_death_test, unknown_backend_lists_the_valid_ones) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   ::setenv("WEFT_POLLER", "kqueue", 1);
-  EXPECT_EXIT((void)make_poller(), ::testing::ExitedWithCode(2), "'kqueue': valid are epoll, poll");
+  EXPECT_EXIT((void)make_poller(), ::testing::ExitedWithCode(2),
+              "'kqueue': valid are epoll, io_uring, poll");
   ::unsetenv("WEFT_POLLER");
 }
 

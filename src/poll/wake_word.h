@@ -69,6 +69,13 @@ class wake_word {
     WEFT_ASSERT((seen & sleeping) != 0, "I1: a thread woke that did not sleep");
   }
 
+  // occupied: whether somebody sleeps, or is about to. Exact for who changed under the lock of I3
+  // what the sleeper looks at.
+  [[nodiscard]] bool occupied() const noexcept {
+    // relaxed: the lock of I3 orders it.
+    return (word_.load(base::relaxed) & sleeping) != 0;
+  }
+
   // interrupted: whether a sleeper has yet to notice its interrupt.
   [[nodiscard]] bool interrupted() const noexcept {
     // acquire: pairs with ask(); a poll that took the interrupt looks here whether to pass it on.

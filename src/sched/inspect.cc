@@ -338,9 +338,9 @@ bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
 }
 
 // known_threads: the caller of run(), the monitor, ThreadSanitizer's own, our signal thread, who
-// starts threads, and the machines.
+// starts threads, the poller's, and the machines.
 std::size_t scheduler::known_threads() const noexcept {
-  std::size_t known = 2 + (WEFT_TSAN != 0 ? 1 : 0) +
+  std::size_t known = 2 + poller_->own_threads() + (WEFT_TSAN != 0 ? 1 : 0) +
                       (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
                       (thread_starter_runs() ? 1 : 0);
   const base::locked hold(lock_);

@@ -154,8 +154,8 @@ class [[nodiscard]] conn {
 
   // close: ends calls that wait with errc::closed and frees the descriptor as soon as the last of
   // them has left it. errc::closed if it was closed before. Never waits; bytes written before are
-  // still sent, unless bytes that came were never read: then TCP resets the connection, and what is
-  // under way may be lost (close_write, and read to the end, where that matters).
+  // still sent, unless bytes that came were never read: then TCP may reset the connection, and what
+  // is under way may be lost (close_write, and read to the end, where that matters).
   result<void> close();
 
   // local_address, remote_address: both ends; the remote one of a Unix socket rarely has a name.
@@ -167,7 +167,8 @@ class [[nodiscard]] conn {
   result<void> set_nodelay(bool on);
 
   // native_handle: the descriptor; a loan, non-blocking, valid until close; -1 when there is none.
-  // For options; not to be read, written or closed.
+  // For options; not to be read, written, waited for or closed: what has come may have been
+  // received already (WEFT_POLLER=io_uring).
   [[nodiscard]] int native_handle() const noexcept;
 
  private:
