@@ -147,8 +147,10 @@ goroutine* scheduler::await_own(machine& m) noexcept {
   leave_processor(m);
   // acquire: as in sleep_machine().
   while (m.awake.load(base::acquire) == 0) base::futex_wait(m.awake, 0);
+  // Then it was stop_all() that woke us, and somebody may be handing us a processor still.
+  if (stopping()) return nullptr;
   take_handed(m);
-  return stopping() ? nullptr : m.locked.get();
+  return m.locked;
 }
 
 }  // namespace weft::sched
