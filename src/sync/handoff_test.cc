@@ -176,17 +176,21 @@ TEST(handoff, a_timer_that_is_armed_while_somebody_computes_fires) {
   });
 }
 
-// Each computes for less than a slice, and waits for nobody: its processor is never taken.
+// Each computes for less than a slice, and waits for nobody: its processor is never taken. But the
+// first of them goes on until the clock is heard.
 TEST(handoff, whom_the_clock_wakes_goes_before_a_crowd_that_computes) {
   if (retaken()) GTEST_SKIP() << "the crowd computes beside the one processor";
   on_one([] {
     std::atomic<bool> flag{false};
     std::atomic<int> turns{0};
+    const sched::goroutine& sleeper = *sched::current_goroutine();
     wait_group crowd;
     for (int i = 0; i < 60; ++i) {
       crowd.go([&] {
         while (!flag) {
           compute(5ms);
+          while (sleeper.current_phase() == sched::phase::parked) {
+          }
           ++turns;
           yield();
         }
