@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "arch/sanitizer.h"
 #include "base/atomic.h"
 #include "poll/operation.h"
 #include "poll/poll_test.h"
@@ -857,7 +858,12 @@ TEST_P(poller_test, wake_may_be_called_by_a_signal_handler) {
     EXPECT_EQ(poller_->wait(out, -1), 0U);
     returned.store(true, base::release);
   });
-  ::pthread_kill(sleeper.native_handle(), SIGUSR1);
+  // ThreadSanitizer keeps a signal back until its thread makes a call that waits and that it knows.
+  if (WEFT_TSAN != 0) {
+    ::raise(SIGUSR1);
+  } else {
+    ::pthread_kill(sleeper.native_handle(), SIGUSR1);
+  }
   sleeper.join();
   EXPECT_TRUE(returned.load(base::acquire));
   ::sigaction(SIGUSR1, &before, nullptr);
@@ -1499,6 +1505,7 @@ TEST_P(poller_test, closing_a_listener_resets_who_was_not_accepted) {
 }
 
 TEST_P(poller_test, accept_without_a_descriptor_to_spare_says_so_and_goes_on) {
+  if (WEFT_ASAN != 0) GTEST_SKIP() << "UBSan opens a pipe to look at an object";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto runs_out = [this] {
     auto l = make_listener();
