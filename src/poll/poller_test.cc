@@ -1472,10 +1472,9 @@ TEST_P(poller_test, attempt_that_asks_finds_a_connection) {
   for (int i = 0; i < 200; ++i) {
     const auto who = next_cookie(this);
     ASSERT_TRUE(poller_->start(*d, accept, who).pending);
-    if (i % 2 == 0) {
-      EXPECT_TRUE(nothing_comes());
-    }
-    ASSERT_TRUE(poller_->cancel(*d, direction::read, who));
+    // That the last connection came may be told only now.
+    const bool told = i % 2 == 0 && !nothing_comes();
+    ASSERT_EQ(poller_->cancel(*d, direction::read, who), !told);
     const auto client = dial(l);
     const unique_fd server(static_cast<int>(poller_->attempt(*d, accept, trust::ask)));
     ASSERT_GE(server.get(), 0);
