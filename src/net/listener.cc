@@ -95,6 +95,8 @@ result<conn> listening::accept(const sched::limits& l) {
   const call c(*socket_, direction::read, verb::accept, wait_reason::io_accept, l);
   if (!c) return std::unexpected(c.why());
   for (int passed_over = 1;; ++passed_over) {  // bounded by the connections that come to nothing
+    // Lost to who opened something while it was out; before a connection takes what is free again.
+    if (!reserve_) reserve_ = open_reserve();
     sockaddr_storage native{};
     const poll::operation op{poll::opcode::accept, &native, sizeof native, 0};
     const auto o = socket_->run(op, wait_reason::io_accept, l);

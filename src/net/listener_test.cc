@@ -8,6 +8,7 @@
 #include <weft/context.h>
 #include <weft/net.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -338,9 +339,16 @@ class descriptor_limit {
 
 constexpr rlim_t standard_descriptors = 3;
 
-// next_descriptor: the number that the next one opened gets.
+// next_descriptor: the number that the next one opened gets, but for what the monitor opens for a
+// moment.
 rlim_t next_descriptor() {
-  return static_cast<rlim_t>(unique_fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)).get());
+  constexpr int looks = 100;
+  rlim_t least = RLIM_INFINITY;
+  for (int i = 0; i < looks; ++i) {
+    const unique_fd opened(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    least = std::min(least, static_cast<rlim_t>(opened.get()));
+  }
+  return least;
 }
 
 TEST(listener, no_descriptors_sheds_connections_and_the_loop_goes_on) {
@@ -435,6 +443,30 @@ TEST(listener, lost_reserve_makes_accept_wait_and_close_ends_that) {
     EXPECT_EQ(late.value(), errc::timeout);
     EXPECT_EQ(closed.value(), errc::closed);
     EXPECT_EQ(l.shed_count(), 0U);
+  });
+}
+
+TEST(listener, lost_reserve_is_had_again_before_the_next_connection) {
+  in_weft([] {
+    auto l = listen("tcp", "127.0.0.1:0").value();
+    std::vector<conn> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.push_back(dial("tcp", l.local_address().to_string()).value());
+    }
+    wait_group accepting;
+    std::optional<error> closed;
+    {
+      const descriptor_limit none(standard_descriptors);
+      accepting.go([&] { closed = l.accept().error(); });
+      wait_until_parked(wait_reason::io_accept, 1);
+      int free = 0;
+      while (::fcntl(free, F_GETFD) >= 0) ++free;
+      const descriptor_limit one(static_cast<rlim_t>(free) + 1);
+      wait_until([&] { return l.shed_count() == clients.size(); });
+    }
+    EXPECT_TRUE(l.close().has_value());
+    accepting.wait().value();
+    EXPECT_EQ(closed.value(), errc::closed);
   });
 }
 
