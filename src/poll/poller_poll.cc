@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +34,8 @@
 // I2  An entry of the array speaks for a record only if its generation still stands: a descriptor
 //     that was closed meanwhile, and its number reused, finds nobody.
 // I3  As the contract: a pending operation leaves exactly once, under lock_.
+// I4  poll(2) holds the files that it polls. close() returns when none holds the descriptor's any
+//     more: a snapshot's turn is odd from before it looks at the list until its poll has returned.
 //
 // Locks. lock_ (rank poller) guards slots, generations and the list. No system call and no
 // allocation under it. wake_word decides who writes into the pipe; only the sleeper polls and
@@ -83,6 +86,7 @@ class poll_poller final : public poller {
   struct snapshot {
     std::vector<pollfd> fds;
     std::vector<entry> owners;
+    base::atomic<std::uint32_t> turn{0};  // I4
   };
 
   void build(snapshot& s) noexcept;
@@ -142,9 +146,14 @@ int poll_poller::close(descriptor& d, std::span<completion, 2> evicted) noexcept
       if (drop_locked(d, dir, evicted[n].who)) evicted[n++].result = -EBADF;
     }
   }
-  // poll(2) holds what it polls: while a sleeper's array names the descriptor, close(2) ends
-  // nothing and the peer waits for its end of stream.
+  // I4. Which turns these are is read before the sleeper is roused: the next one does not end so.
+  // acquire: as below.
+  const std::uint32_t slept = sleeper_.turn.load(base::acquire);
+  const std::uint32_t quick = quick_.turn.load(base::acquire);
   if (wake_.rouse()) interrupt();
+  // acquire: what was held is given up; pairs with the store in run().
+  while (slept % 2 != 0 && sleeper_.turn.load(base::acquire) == slept) ::sched_yield();
+  while (quick % 2 != 0 && quick_.turn.load(base::acquire) == quick) ::sched_yield();
   return static_cast<int>(n);
 }
 
@@ -218,10 +227,20 @@ std::size_t poll_poller::wait(std::span<completion> out, std::int64_t timeout_ns
 
 std::size_t poll_poller::run(snapshot& s, std::span<completion> out, std::int64_t timeout_ns,
                              bool sleeps) noexcept {
+  // relaxed: whoever closes what we are about to see in the list takes its lock behind us.
+  const auto turn = s.turn.load(base::relaxed);
+  s.turn.store(turn + 1, base::relaxed);
   build(s);
   if (sleeps) s.fds.push_back({pipe_read_, POLLIN, 0});
-  const int n = ::poll(s.fds.data(), static_cast<nfds_t>(s.fds.size()), milliseconds(timeout_ns));
+  int n = ::poll(s.fds.data(), static_cast<nfds_t>(s.fds.size()), milliseconds(timeout_ns));
+  if (n < 0 && errno == EINVAL) {
+    // More than RLIMIT_NOFILE allows by now: nothing can be known, so everybody looks.
+    ::poll(nullptr, 0, timeout_ns == 0 ? 0 : 1);
+    for (auto& p : s.fds) p.revents = p.events;
+    n = static_cast<int>(s.fds.size());
+  }
   WEFT_ASSERT(n >= 0 || errno == EINTR || errno == ENOMEM, "poll refused to wait");
+  s.turn.store(turn + 2, base::release);  // release: pairs with close()
   if (n <= 0) return 0;
   if (sleeps && s.fds.back().revents != 0) {
     // Rarely more than one byte: wake_word lets one through a sleep.

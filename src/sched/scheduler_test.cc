@@ -27,20 +27,9 @@ constexpr int scale = arch::sanitizer::present ? 20 : 1;
 // event: the smallest thing to wait for, made of the parts every primitive is made of.
 class event {
  public:
-  void wait_for() {
-    const gate inside;
-    wait w(wait_reason::wait_group, this);
-    wait_node node;
-    node.who = &w.who();
-    node.at = w.at();
-    {
-      base::locked hold(lock_);
-      if (set_) return;
-      queue_.push_back(node);
-    }
-    static_cast<void>(w.park());
-  }
+  void wait_for() { static_cast<void>(wait_for(limits{})); }
 
+  // The lock at its end keeps the event until set() has left it.
   token wait_for(const limits& l) {
     const gate inside;
     wait w(wait_reason::wait_group, this);
