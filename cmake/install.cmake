@@ -19,6 +19,7 @@ install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftC
 list(JOIN WEFT_PUBLIC_OPTIONS " " pc_cflags)
 list(JOIN WEFT_SANITIZE_OPTIONS " " pc_libs)
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+install(FILES tools/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
 get_property(pc_held_locks GLOBAL PROPERTY WEFT_HELD_LOCKS_OPTIONS)
 configure_file(packaging/weft.pc.in weft.pc @ONLY)
 configure_file(packaging/weft-held-locks.pc.in weft-held-locks.pc @ONLY)

@@ -17,6 +17,7 @@ suites_but() { suite_names | grep -vxF "$(printf '%s\n' "$@")"; }
 processors_of() {
   case $1:$2 in
     weft_sched_test:[at]san | weft_sync_test:[at]san) echo 2 4 ;;
+    weft_sync_test:valgrind) echo 2 ;;
     weft_sched_test:* | weft_sync_test:*) echo 1 2 4 ;;
     *) echo default ;;
   esac
@@ -150,6 +151,9 @@ steps_all() {
     fi
     run_preset release "guard=$guard" "$guarded" WEFT_STACK_GUARD=$guard
   done
+  # Death tests are processes of their own.
+  run_preset release valgrind weft_sync_test "GTEST_FILTER=-*eath*" valgrind --quiet --leak-check=no \
+    --error-exitcode=99
   run_preset release "a million" weft_storm_test WEFT_STORM=1000000
   run_preset tsan "migrate,shuffle" weft_storm_test WEFT_TEST_MODE=migrate,shuffle
   steps_aarch64

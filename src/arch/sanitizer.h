@@ -142,6 +142,15 @@ inline void forget_frames([[maybe_unused]] const void* low,
 #endif
 }
 
+// on_valgrind: whether the program runs there, and was built where valgrind's header is.
+[[nodiscard]] inline bool on_valgrind() noexcept {
+#if WEFT_VALGRIND
+  return RUNNING_ON_VALGRIND != 0;
+#else
+  return false;
+#endif
+}
+
 // register_stack: tells valgrind that [low, high) is a stack, so that moving there is a switch and
 // not one huge frame. Returns its name for deregister_stack. A few instructions without effect
 // outside of valgrind, so no option decides: builds on machines that have valgrind's header tell

@@ -53,6 +53,8 @@ class goroutine_pool {
   [[nodiscard]] goroutine* slab(std::size_t i) const noexcept;
 
  private:
+  friend struct debug_access;  // debugger.cc
+
   struct home : base::list_node {
     // Constant once count_ says that it is there.
     base::atomic<goroutine*> records{nullptr};

@@ -16,6 +16,7 @@
 #include <string>
 #include <typeinfo>
 
+#include "sched/debugger.h"
 #include "sched/environment.h"
 #include "sched/labels.h"
 #include "sched/scheduler.h"
@@ -26,15 +27,11 @@
 namespace weft::sched {
 namespace {
 
-constexpr std::size_t schedulers_max = 64;
 constexpr int trace_frames_max = 64;
 // list_max: goroutines that a list shows; the rest is counted.
 constexpr std::size_t list_max = 1000;
 
-// registry: the schedulers that exist, for lists. A slot is written under the lock; lists read
-// without it, from crashes too.
-base::lock<base::rank::leaf> registry_lock;
-base::atomic<scheduler*> registry[schedulers_max];
+base::lock<base::rank::leaf> registry_lock;  // of who writes to the registry (debugger.h)
 base::atomic<bool> signal_thread_runs{false};
 base::atomic<bool> sigquit_exits{false};
 int sigquit_pipe[2] = {-1, -1};  // constant once signal_thread_runs

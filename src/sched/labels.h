@@ -55,6 +55,8 @@ class label_set {
   }
 
  private:
+  friend struct debug_access;  // debugger.cc
+
   label_set() = default;
   [[nodiscard]] static label_set* take() noexcept;
   void recycle() noexcept;

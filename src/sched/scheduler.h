@@ -134,6 +134,7 @@ class scheduler {
   }
 
  private:
+  friend struct debug_access;  // debugger.cc
   friend void entered_revoked(machine& m) noexcept;
   friend void give_way(machine& m) noexcept;
   friend void finish_switch() noexcept;

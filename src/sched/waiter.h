@@ -210,6 +210,8 @@ class waiter {
   waiter(bool is_thread, std::uint32_t number) noexcept : is_thread_(is_thread), number_(number) {}
 
  private:
+  friend struct debug_access;  // debugger.cc
+
   static constexpr std::uint64_t phase_mask = 7;
   static constexpr std::uint64_t scan_bit = 8;
   static constexpr int token_shift = 4;

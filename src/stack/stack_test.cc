@@ -392,7 +392,7 @@ TEST(stack_DeathTest, the_environment_forces_a_guard) {
   if (ask_install() == install_means::works) {
     EXPECT_EXIT(choose_with("install"), testing::ExitedWithCode(10), "");
   } else {
-    EXPECT_EXIT(choose_with("install"), testing::ExitedWithCode(2), "no working guard");
+    EXPECT_EXIT(choose_with("install"), testing::ExitedWithCode(2), "no guard of this kind works");
   }
 }
 
