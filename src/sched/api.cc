@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -18,6 +19,7 @@
 #include "sched/gate.h"
 #include "sched/inspect.h"
 #include "sched/scheduler.h"
+#include "sched/simulation.h"
 
 namespace weft {
 namespace {
@@ -39,6 +41,18 @@ sched::spawn_request request_of(const go_options& options,
   return {options.name,     round_stack_size(options.stack_size),
           site.file_name(), site.function_name(),
           site.line(),      options.priority};
+}
+
+// seeded_by_environment: what WEFT_SEED asks for; null if it is not set.
+std::unique_ptr<sched::seeded_simulation> seeded_by_environment() {
+  const char* text = std::getenv("WEFT_SEED");
+  if (text == nullptr || *text == '\0') return nullptr;
+  char* end = nullptr;
+  errno = 0;
+  const auto seed = std::strtoull(text, &end, 10);
+  if (*end != '\0' || errno != 0 || *text == '-')
+    base::fatal("WEFT_SEED: want a number: runs with the same one decide alike");
+  return std::make_unique<sched::seeded_simulation>(seed);
 }
 
 }  // namespace
@@ -68,9 +82,15 @@ void run_runtime(const run_options& options, void (*invoke)(void*), void* closur
   if (in_goroutine()) throw misuse_error("run: called from a goroutine");
   if (options.sigquit != sigquit_action::leave)
     sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
+  auto simulated = seeded_by_environment();
   auto s = std::make_unique<sched::scheduler>(
-      sched::scheduler_options{options.max_procs, options.max_threads});
+      sched::scheduler_options{options.max_procs, options.max_threads, simulated.get()});
   s->run(invoke, closure, request_of({}, site));
+  if (simulated != nullptr && std::getenv("WEFT_REPORT") != nullptr) {
+    std::fprintf(stderr, "weft: WEFT_SEED=%s: %zu decisions, hash %016llx\n",
+                 std::getenv("WEFT_SEED"), simulated->decisions,
+                 static_cast<unsigned long long>(simulated->trace_hash));
+  }
   if (s->out_count() == 0) return;
   if (std::getenv("WEFT_REPORT") != nullptr) {
     std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n",

@@ -36,6 +36,7 @@ void scheduler::step_aside(machine& m) noexcept {
     m.marked_dispatch = m.dispatches.get();
     return;
   }
+  if (m.owner->simulation_ != nullptr) return;
   m.taken = true;
   // relaxed: the deadlock check reads it after it saw our processor idle, which happens after this.
   m.owner->out_.fetch_add(1, base::relaxed);

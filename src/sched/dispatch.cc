@@ -308,12 +308,14 @@ void scheduler::give_way_current(machine& m) noexcept {
 // operations_of_turn: what a goroutine may do between two parks before it gives way.
 std::uint32_t scheduler::operations_of_turn(machine& m) noexcept {
   if (m.owner->modes_.yield) [[unlikely]]
-    return 2 + static_cast<std::uint32_t>(m.random() >> 62);
+    return m.owner->simulation_ != nullptr ? 1 : 2 + static_cast<std::uint32_t>(m.random() >> 62);
   return operations_max;
 }
 
 [[gnu::noinline]] void give_way(machine& m) noexcept {
   m.operations_left = scheduler::operations_of_turn(m);
+  if (m.owner->simulation_ != nullptr) [[unlikely]]
+    return m.owner->simulate_operation(m);
   scheduler::give_way_current(m);
 }
 

@@ -18,6 +18,9 @@ namespace weft::sched {
 // coarse_now_ns: the same clock, up to a few milliseconds behind, for a quarter of the cost.
 [[nodiscard]] std::int64_t coarse_now_ns() noexcept;
 
+// simulate_clock: both clocks are `*clock` for the calling thread from now on; null: the system's.
+void simulate_clock(const std::int64_t* clock) noexcept;
+
 // random_seed: a fresh seed for a machine's generator.
 [[nodiscard]] std::uint64_t random_seed() noexcept;
 

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t machine_stack_size = 256 * 1024;
 
+thread_local const std::int64_t* simulated_clock [[gnu::tls_model("initial-exec")]] = nullptr;
+
 struct thread_start {
   void (*body)(void*);
   void* argument;
@@ -71,13 +73,19 @@ unsigned quota_of(const std::string& folder) {
 
 }  // namespace
 
+void simulate_clock(const std::int64_t* clock) noexcept { simulated_clock = clock; }
+
 std::int64_t now_ns() noexcept {
+  if (simulated_clock != nullptr) [[unlikely]]
+    return *simulated_clock;
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
 std::int64_t coarse_now_ns() noexcept {
+  if (simulated_clock != nullptr) [[unlikely]]
+    return *simulated_clock;
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;

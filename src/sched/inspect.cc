@@ -20,6 +20,7 @@
 #include "sched/environment.h"
 #include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/simulation.h"
 #include "sched/thread_lock.h"
 #include "sched/throw_trace.h"
 #include "stack/overflow.h"
@@ -184,12 +185,34 @@ void say_first_throw(const throw_trace& t) noexcept {
   say("created by %s at %s:%u\n", t.site_function, t.site_file, t.site_line);
 }
 
+// end_panicked: in a simulation that wants to know, the goroutine stays where it is for ever.
+void end_panicked(scheduler& s, const goroutine& g) {
+  std::string what;
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (const char* text) {
+    what = text;
+  } catch (const std::string& text) {
+    what = text;
+  } catch (...) {
+    const std::type_info* type = abi::__cxa_current_exception_type();
+    what = std::string("an exception of type ") + (type != nullptr ? type->name() : "unknown");
+  }
+  if (!s.simulated()->panicked(g, what)) return;
+  s.end_simulated();
+  enter_runtime(*current_machine());
+  scheduler::leave_for_good(*current_machine());
+}
+
 // terminate_in_goroutine: an exception that nobody caught leaves a goroutine: Go's last words and
 // status. On plain threads, and for calls of std::terminate without an exception, the handler
 // before ours decides.
 [[noreturn]] void terminate_in_goroutine() {
   const goroutine* g = current_goroutine();
   if (g != nullptr && std::current_exception() != nullptr) {
+    if (g->owner->simulated() != nullptr) end_panicked(*g->owner, *g);
     say_exception();
     say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();

@@ -20,6 +20,7 @@
 #include "sched/io.h"
 #include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/simulation.h"
 #include "sched/thread_lock.h"
 #include "stack/overflow.h"
 
@@ -33,8 +34,12 @@ constexpr std::int64_t stop_look_ns = 1'000'000;
 
 thread_local machine* tls_machine [[gnu::tls_model("initial-exec")]] = nullptr;
 
-test_modes read_test_modes() {
+test_modes choose_modes(const simulation* simulated) {
   test_modes modes;
+  if (simulated != nullptr) {
+    modes.yield = true;  // it is asked at each operation
+    return modes;
+  }
   const char* text = std::getenv("WEFT_TEST_MODE");
   if (text == nullptr) return modes;
   std::string_view rest = text;
@@ -101,7 +106,8 @@ visit::visit() noexcept : target_(current_scheduler()) {
 }
 
 scheduler::scheduler(const scheduler_options& options)
-    : modes_(read_test_modes()),
+    : simulation_(options.simulated),
+      modes_(choose_modes(options.simulated)),
       stacks_(stack::create()),
       machines_max_(options.max_threads != 0 ? options.max_threads : default_max_threads) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
@@ -113,7 +119,7 @@ scheduler::scheduler(const scheduler_options& options)
   home_ = std::make_shared<io_home>(*this, std::move(poller));
   if (stacks_ == nullptr) base::fatal("runtime: out of memory for goroutine stacks");
   machines_.reserve(machines_max_);  // so that no malloc happens under the lock
-  const unsigned n = choose_max_procs(options.max_procs);
+  const unsigned n = simulation_ != nullptr ? 1 : choose_max_procs(options.max_procs);
   processors_.reserve(n);
   for (unsigned i = 0; i < n; ++i) {
     processors_.push_back(std::make_unique<processor>());
@@ -188,9 +194,13 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
     base::futex_wake(call.self->main_done_, 1);
   };
   main_ = g;
-  if (const int error = start_thread(monitor_thread, this); error != 0)
+  if (simulation_ != nullptr) {
+    monitor_state_.store(monitor_gone, base::seq_cst);  // seq_cst: as all writes of it
+  } else if (const int error = start_thread(monitor_thread, this); error != 0) {
     base::fatal(std::string("runtime: failed to create a thread: ") + std::strerror(error));
+  }
   start(*g);
+  if (simulation_ != nullptr) start_machine(*take_idle_processor(), false);  // its only one
   // acquire: pairs with the store above.
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
@@ -208,7 +218,7 @@ void scheduler::await_visitors() noexcept {
 machine* scheduler::new_machine() {
   auto fresh = std::make_unique<machine>();
   fresh->owner = this;
-  fresh->random_state = random_seed();
+  fresh->random_state = simulation_ == nullptr ? random_seed() : simulation_->seed;
   machine* m = nullptr;
   {
     base::locked hold(lock_);
@@ -271,11 +281,13 @@ void scheduler::machine_thread(void* raw) noexcept {
     m.thread_id = thread_id();
     m.cpu_clock = cpu_clock();
     set_current_machine(&m);
+    if (s.simulation_ != nullptr) simulate_clock(&s.simulation_->now_ns);
     while (m.awake.load(base::acquire) == 0)
       base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
     s.take_handed(m);
     s.machine_loop(m);
     m.worn = false;
+    simulate_clock(nullptr);
     set_current_machine(nullptr);
   }
   auto& word = s.exits_;
@@ -286,7 +298,7 @@ void scheduler::machine_thread(void* raw) noexcept {
 }
 
 void scheduler::stop_all() noexcept {
-  end_monitor();
+  if (simulation_ == nullptr) end_monitor();
   const auto give_up_at = now_ns() + stop_grace_ns;
   // seq_cst: publishes to stopping(), and comes before our look at visitors_ (make_runnable).
   stopping_.store(true, base::seq_cst);
@@ -340,9 +352,12 @@ void scheduler::stop_all() noexcept {
 // machine ends on its own stack.
 void entered_revoked(machine& m) noexcept {
   m.owner->answer_revocation(m);
-  if (!m.owner->stopping()) return;
-  scheduler::switch_away(m, *m.current, nullptr, false);
-  WEFT_ASSERT(false, "a goroutine of a stopped scheduler went on");
+  if (m.owner->stopping()) scheduler::leave_for_good(m);
+}
+
+void scheduler::leave_for_good(machine& m) noexcept {
+  switch_away(m, *m.current, nullptr, false);
+  base::fatal("runtime: a goroutine that was left for good went on");
 }
 
 }  // namespace weft::sched

@@ -50,6 +50,8 @@ void scheduler::push_to(priority_queue& q, goroutine& g) noexcept {
 }
 
 goroutine* scheduler::take_from_queue(priority_queue& of) noexcept {
+  if (simulation_ != nullptr) [[unlikely]]
+    return take_simulated();
   // seq_cst: the sleeper's read.
   if (of.size.load(base::seq_cst) == 0) return nullptr;
   const base::locked hold(lock_);

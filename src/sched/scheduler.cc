@@ -245,6 +245,10 @@ void scheduler::wake_processor() noexcept {
       tell_monitor();
       return;
     }
+    if (simulation_ != nullptr) [[unlikely]] {
+      poller_->wake();  // its only machine is there, or about to be
+      return;
+    }
     std::uint32_t none = 0;
     // seq_cst: as in the rule above; only one of many submitters wakes a spinner.
     if (!spinning_.compare_exchange_strong(none, 1, base::seq_cst, base::seq_cst)) return;
@@ -499,6 +503,8 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 }
 
 void scheduler::sleep_in_poller(machine& m) noexcept {
+  if (simulation_ != nullptr) [[unlikely]]
+    return simulate_idle(m);
   // seq_cst: "asleep for ever" is visible before we read the heaps; who arms after our read wakes
   // us.
   sleep_until_.store(none_due, base::seq_cst);

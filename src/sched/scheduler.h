@@ -24,10 +24,12 @@
 namespace weft::sched {
 
 class io_home;
+class simulation;
 
 struct scheduler_options {
-  unsigned max_procs = 0;    // 0: WEFT_MAXPROCS, else usable_cpus()
-  unsigned max_threads = 0;  // 0: default_max_threads
+  unsigned max_procs = 0;           // 0: WEFT_MAXPROCS, else usable_cpus()
+  unsigned max_threads = 0;         // 0: default_max_threads
+  simulation* simulated = nullptr;  // a loan, until run() has returned
 };
 
 // test_modes: WEFT_TEST_MODE, a comma list; they force what is rare.
@@ -78,6 +80,8 @@ class scheduler {
 
   // -- of the current goroutine, inside the gate --
   static void park_current(machine& m) noexcept;
+  // leave_for_good: the current goroutine never goes on; nor is it unwound.
+  [[noreturn]] static void leave_for_good(machine& m) noexcept;
   static void yield_current(machine& m) noexcept;
   static void give_way_current(machine& m) noexcept;
   static void begin_blocking(machine& m) noexcept;
@@ -114,6 +118,9 @@ class scheduler {
   [[nodiscard]] std::int64_t goroutine_count() const noexcept;
   [[nodiscard]] stack::allocator& stacks() noexcept { return *stacks_; }
   [[nodiscard]] file_slots& files() noexcept { return files_; }
+  [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
+  // end_simulated: run() returns, and nobody goes on.
+  void end_simulated() noexcept;
   // monitor_sleeps: whether the monitor rests, or sleeps in the poller, until somebody wakes it.
   [[nodiscard]] bool monitor_sleeps() const noexcept {
     // relaxed: tests look at it, and read nothing else by it.
@@ -234,6 +241,12 @@ class scheduler {
   [[nodiscard]] bool background_due() const noexcept;
   [[nodiscard]] bool pressing_work_visible() const noexcept;
 
+  // simulation.cc
+  void simulate_operation(machine& m) noexcept;
+  void simulate_idle(machine& m) noexcept;
+  goroutine* take_simulated() noexcept;
+  std::size_t simulated_decision(machine& m, goroutine* current) noexcept;
+
   // monitor.cc
   // suspect: a processor, its machine, and why it should lose it.
   struct suspect;
@@ -296,6 +309,7 @@ class scheduler {
   static constexpr std::uint32_t monitor_gone = 4;
 
   // Constant after construction.
+  simulation* const simulation_;
   const test_modes modes_;
   std::vector<std::unique_ptr<processor>> processors_;
   std::shared_ptr<io_home> home_;
@@ -340,6 +354,9 @@ class scheduler {
   base::atomic<bool> main_exited_{false};  // it did
   base::atomic<std::uint32_t> exits_{0};   // a futex word: grows when a machine exits
   std::size_t out_after_stop_ = 0;
+  // Of the machine of a simulation: who is ready, and who of them goes on next.
+  std::vector<goroutine*> simulated_ready_;
+  goroutine* simulated_next_ = nullptr;
   scheduler* left_before_ = nullptr;  // the list of those left behind
 };
 

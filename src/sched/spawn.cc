@@ -2,6 +2,7 @@
 
 #include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/simulation.h"
 #include "sched/trace.h"
 
 namespace weft::sched {
@@ -46,7 +47,7 @@ goroutine* scheduler::make(const spawn_request& request) {
   g->site_function = request.function;
   g->site_line = request.line;
   g->stack_size = request.stack_size == 0 ? default_stack_size : request.stack_size;
-  g->priority = request.priority;
+  g->priority = simulation_ == nullptr ? request.priority : simulated_priority;
   g->name = request.name;
   g->eh = {};
   g->throws_to = nullptr;

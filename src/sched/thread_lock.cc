@@ -101,7 +101,7 @@ int start_clean_thread(void (*body)(void*), void* argument) noexcept {
 
 void scheduler::lock_current(machine& m) noexcept {
   goroutine& g = *m.current;
-  if (g.locks++ != 0) return;
+  if (g.locks++ != 0 || m.owner->simulation_ != nullptr) return;
   g.locked_to = &m;
   m.locked = &g;
 }
