@@ -18,6 +18,8 @@ GROWTH_MAX = 0.03
 RUNS_MAX = 3
 SKIPPED = 77  # what ./dev test reads as a skip
 SECONDS_MAX = 240
+# GUARDED: where stacks have guards of pages, as outside of valgrind.
+GUARDED = {**os.environ, "WEFT_STACK_GUARD": "mprotect"}
 
 HEAD = """# Instructions of one operation, by compiler: ./dev bench count compares, and --record writes them.
 """
@@ -53,7 +55,7 @@ def count(binary, operations, keep=None):
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
              *(["--dump-instr=yes", "--compress-pos=no"] if keep else []), binary],
-            capture_output=True, text=True, timeout=SECONDS_MAX)
+            capture_output=True, text=True, timeout=SECONDS_MAX, env=GUARDED)
         if done.returncode != 0:
             raise Failed(f"valgrind {binary}: ended with {done.returncode}\n{done.stderr[-2000:]}")
         found = {}

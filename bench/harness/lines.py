@@ -10,6 +10,7 @@ import re
 import subprocess
 import tempfile
 
+from harness.count import GUARDED
 from harness.peers import Failed
 
 LINE_BITS = 6
@@ -63,7 +64,8 @@ def watch(binary, row, processors):
         with open(path, "w", encoding="utf-8") as said, subprocess.Popen(
                 ["valgrind", "--tool=lackey", "--trace-mem=yes", "--basic-counts=no",
                  "--trace-sched=yes", "--fair-sched=yes", binary, "lines", row, str(processors)],
-                stdout=said, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+                stdout=said, stderr=subprocess.PIPE, text=True, errors="replace",
+                env=GUARDED) as process:
             try:
                 for line in process.stderr:
                     kind = line[:2]
