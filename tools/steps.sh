@@ -162,7 +162,7 @@ steps_all() {
     build/release/apps/lab/weft-chat-shared
   steps_libraries
   step "lab matrix" 300 apps/lab/tests/matrix build/release/apps/lab/weft-lab
-  step "models" 1200 tests/model/run
+  step "models" 1800 tests/model/run
   steps_stress
 }
 

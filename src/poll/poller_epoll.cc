@@ -64,7 +64,8 @@
 // store may become visible after the event's and erase it. Pointers in events: 16 spare bits are
 // few generations.
 //
-// Tests: poller_test.cc, for both backends; with threads under ThreadSanitizer.
+// Tests: poller_test.cc, for both backends; with threads under ThreadSanitizer;
+// tests/model/poller.pml (fails without the count, `ended`, the generation, or the look at `open`).
 
 namespace weft::poll {
 namespace {

@@ -14,6 +14,9 @@
 // I3  earliest_ is the heap's first deadline, or none_due; it is stored with seq_cst after every
 //     change of it, before the one who arms looks whether a sleeper must be woken (the sleeper
 //     stores its wake-up time, then reads earliest_).
+//
+// Tests: timer_test.cc, tests/model/timer.pml (fails without stop_timer(), if it takes another lock
+// than home_'s, or if the claim is made outside of it), tests/model/sleep.pml (I3).
 
 #include <cstddef>
 #include <cstdint>

@@ -32,7 +32,8 @@
 // the wake-up, not the lock. Holding the lock over the switch (see waiter.h). Values moved by the
 // other side's code (Go copies types it knows; a C++ move may do anything, also use this channel).
 //
-// Tests: channel_test.cc, select_test.cc, tests/model/select.pml.
+// Tests: channel_test.cc, select_test.cc, tests/model/channel.pml, tests/model/select.pml,
+// tests/model/timer.pml (I6).
 
 #include <weft/detail/channel_core.h>
 

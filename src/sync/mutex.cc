@@ -19,7 +19,8 @@
 //
 // Rejected: always handing over (a convoy as soon as two want it); spinning without limit.
 //
-// Tests: mutex_test.cc.
+// Tests: mutex_test.cc, tests/model/mutex.pml (verifies; fails without the second try, `woken`,
+// `starving`, the handover, or the next one in the queue).
 
 #include <weft/mutex.h>
 
