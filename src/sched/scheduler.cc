@@ -569,8 +569,17 @@ void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept
   queue_woken(m, woken);
 }
 
+// may_go_first: takes one of those that may, while blocking calls recur.
+bool scheduler::may_go_first() noexcept {
+  // relaxed, all: a hint; a few more than that do no harm.
+  const int left = first_left_.load(base::relaxed);
+  if (left <= 0) return false;
+  first_left_.store(left - 1, base::relaxed);
+  return true;
+}
+
 // queue_woken: what came from outside goes to the roots, or before all others if the monitor brings
-// it; more than one is reason to wake another processor.
+// it, or blocking calls recur (monitor.cc); more than one is reason to wake another processor.
 void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
   std::size_t queued = 0;
   while (waiter* w = woken.take()) {
@@ -579,7 +588,7 @@ void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
       continue;
     }
     trace::readied(*static_cast<goroutine*>(w));
-    if (m.owner == nullptr) [[unlikely]] {
+    if (m.owner == nullptr || may_go_first()) [[unlikely]] {
       push_first(*static_cast<goroutine*>(w));
     } else {
       push_root(m, *static_cast<goroutine*>(w));

@@ -192,6 +192,7 @@ class scheduler {
   void deliver(machine& m, std::span<poll::completion> done) noexcept;
   void run_timers(machine& m, processor& of, std::int64_t now) noexcept;
   void queue_here(machine& m, goroutine& g) noexcept;
+  [[nodiscard]] bool may_go_first() noexcept;
   void queue_woken(machine& m, wake_list& woken) noexcept;
   void push_young(machine& m, goroutine& g) noexcept;
   void push_root(machine& m, goroutine& g) noexcept;
@@ -333,6 +334,7 @@ class scheduler {
   alignas(64) priority_queue high_;
   priority_queue background_;
   base::atomic<std::int64_t> background_since_{0};  // when it got its last turn, or was empty
+  base::atomic<int> first_left_{0};                 // monitor.cc
 
   // Atomic; what they mean for sleeping and waking stands in scheduler.cc.
   alignas(64) base::atomic<std::size_t> global_size_{0};

@@ -390,6 +390,31 @@ TEST(handoff, many_block_at_once_beside_one_that_ticks) {
   });
 }
 
+// A tick of the monitor, 100 us at the least, is between two of the crowd that begin their calls.
+TEST(handoff, whom_the_clock_wakes_goes_before_a_crowd_that_blocks) {
+  if (retaken()) GTEST_SKIP() << "the crowd begins as fast as it can";
+  on_one([] {
+    const raw_pipe p;
+    constexpr int n = 200;
+    std::atomic<int> inside{0};
+    wait_group crowd;
+    for (int i = 0; i < n; ++i) {
+      crowd.go([&] {
+        ++inside;
+        p.read_one();
+      });
+    }
+    int worst = 0;
+    for (int before = 0; before < n; before = inside) {
+      EXPECT_TRUE(sleep_for(1ms));
+      worst = std::max(worst, inside - before);
+    }
+    EXPECT_LT(worst, n / 2);
+    for (int i = 0; i < n; ++i) p.write_one();
+    crowd.wait().value();
+  });
+}
+
 TEST(handoff, who_only_does_what_cannot_wait_gives_its_processor_away) {
   on_one([] {
     std::atomic<bool> flag{false};
