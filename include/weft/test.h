@@ -12,8 +12,9 @@
 // stands while anybody can go on, and jumps to the next timer when all wait, so that an hour's
 // sleep takes no time; and a schedule may let a timer be due early, as a busy machine does.
 //
-// Not part of it: plain threads, descriptors and the system's clock (use now()). A simulation goes
-// on with them, but not the same way each time. blocking() and lock_thread do nothing there.
+// TCP and UDP are part of it: a network of its own (test_network.h). Not part of it: plain threads,
+// other descriptors and the system's clock (use now()). A simulation goes on with them, but not the
+// same way each time. blocking() and lock_thread do nothing there.
 
 #include <weft/limit.h>
 

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "poll/sockets.h"
+
 namespace weft::net {
 
 using poll::direction;
@@ -75,7 +77,7 @@ address local_address(pollable& io) noexcept {
   const held_call c(io);
   sockaddr_storage native{};
   socklen_t size = sizeof native;
-  if (!c || ::getsockname(io.fd(), reinterpret_cast<sockaddr*>(&native), &size) != 0) return {};
+  if (!c || poll::socket_name(io.fd(), native, size) != 0) return {};
   return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
 }
 

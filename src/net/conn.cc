@@ -12,6 +12,7 @@
 #include "net/buffer_pool.h"
 #include "net/call.h"
 #include "net/pollable.h"
+#include "poll/sockets.h"
 #include "sched/gate.h"
 
 namespace weft::net {
@@ -166,7 +167,7 @@ result<void> conn::shut(int how) {
   if (io_ == nullptr) return closed_conn("close");
   const held_call c(*io_);
   if (!c) return std::unexpected(io_->failure(verb::close, make_error_code(errc::closed)));
-  if (::shutdown(io_->fd(), how) == 0) return {};
+  if (poll::shut_socket(io_->fd(), how) == 0) return {};
   return std::unexpected(io_->failure(verb::close, std::error_code(errno, std::system_category())));
 }
 
@@ -186,8 +187,7 @@ result<void> conn::set_nodelay(bool on) {
   if (io_ == nullptr) return closed_conn("set");
   const held_call c(*io_);
   if (!c) return std::unexpected(io_->failure(verb::control, make_error_code(errc::closed)));
-  const int value = on ? 1 : 0;
-  if (::setsockopt(io_->fd(), IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0) return {};
+  if (poll::set_socket_option(io_->fd(), IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0) == 0) return {};
   return std::unexpected(
       io_->failure(verb::control, std::error_code(errno, std::system_category())));
 }

@@ -62,6 +62,7 @@ struct side {
 
 // streams: whether the kernel can splice what is in the poller: bytes without borders.
 bool streams(const pollable& io) noexcept {
+  if (poll::is_simulated(io.fd())) return false;
   switch (io.kind()) {
     case net::transport::tcp:
     case net::transport::unix_stream: return true;

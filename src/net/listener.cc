@@ -16,6 +16,7 @@
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/socket_file.h"
+#include "poll/sockets.h"
 #include "sched/environment.h"
 
 namespace weft::net {
@@ -39,7 +40,7 @@ address peer_of(int fd, sockaddr_storage& native, transport kind) noexcept {
   socklen_t size = native.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   if (kind != transport::tcp) {
     size = sizeof native;
-    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return {};
+    if (poll::peer_name(fd, native, size) != 0) return {};
   }
   return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
 }
@@ -218,7 +219,7 @@ result<listener> listening::open(const address& where, transport kind, bool dual
     file.remove();
     return fail(code);
   };
-  if (::listen(fd->get(), options.backlog) != 0) return fail_bound(last_error());
+  if (poll::listen_socket(fd->get(), options.backlog) != 0) return fail_bound(last_error());
   const auto bound = bound_address(fd->get(), where);
   const auto opened = pollable::open(fd->take(), kind, bound, home);
   if (!opened) return fail_bound(opened.error().code());

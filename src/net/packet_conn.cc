@@ -15,6 +15,7 @@
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/socket_file.h"
+#include "poll/sockets.h"
 #include "sched/gate.h"
 
 namespace weft::net {
@@ -247,7 +248,7 @@ result<packet_conn> dial_to(const address& to, transport kind, const dial_packet
     return std::unexpected(error(code, words(verb::connect, kind), to.to_string()));
   };
   socket_file file(options.local);
-  if (::connect(fd->get(), to.native(), static_cast<socklen_t>(to.native_size())) != 0) {
+  if (poll::connect_socket(fd->get(), to.native(), static_cast<socklen_t>(to.native_size())) != 0) {
     const auto why = last_error();
     file.remove();
     return fail(why);

@@ -170,7 +170,7 @@ pollable::remains pollable::end_call_locked(std::uint32_t& calls) noexcept {
 void pollable::remains::free() const noexcept {
   if (fd < 0) return;
   home->poller().release(*record);
-  ::close(fd);
+  poll::close_descriptor(fd);
   delete object;
 }
 

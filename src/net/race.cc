@@ -12,6 +12,7 @@
 #include "net/call.h"
 #include "net/conn_access.h"
 #include "net/socket.h"
+#include "poll/sockets.h"
 #include "sched/environment.h"
 
 namespace weft::net {
@@ -31,7 +32,7 @@ bool connected_to_itself(pollable& io) noexcept {
   if (own.port() != io.peer().port()) return false;
   sockaddr_storage native{};
   socklen_t size = sizeof native;
-  if (::getpeername(io.fd(), reinterpret_cast<sockaddr*>(&native), &size) != 0) return false;
+  if (poll::peer_name(io.fd(), native, size) != 0) return false;
   return address::from_native(reinterpret_cast<const sockaddr*>(&native), size) == own;
 }
 
@@ -225,7 +226,8 @@ result<unique_fd> open_bound(const address& to, transport kind, const dial_optio
   }
   const auto& local = options.local;
   if (local.kind() != address::family::none &&
-      ::bind(fd->get(), local.native(), static_cast<socklen_t>(local.native_size())) != 0) {
+      poll::bind_socket(fd->get(), local.native(), static_cast<socklen_t>(local.native_size())) !=
+          0) {
     return fail(last_error());
   }
   return fd;

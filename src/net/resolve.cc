@@ -18,6 +18,7 @@
 #include "net/pollable.h"
 #include "net/socket.h"
 #include "poll/poller.h"
+#include "poll/sockets.h"
 #include "sched/gate.h"
 
 namespace weft::net {
@@ -145,9 +146,24 @@ std::error_code code_of_status(int status, int system_error) noexcept {
   }
 }
 
+// look_up_simulated: there are no names of services, and one address a host.
+result<std::vector<address>> look_up_simulated(poll::simulated_sockets& from, network net,
+                                               const host_port& parts) {
+  const auto port = parse_port(parts.port);
+  if (!port) return std::unexpected(error(errc::bad_address, op, parts.host));
+  sockaddr_in native{};
+  native.sin_family = AF_INET;
+  native.sin_port = htons(*port);
+  if (net.family == AF_INET6 || !from.look_up(std::string(parts.host), native.sin_addr))
+    return std::unexpected(error(errc::no_such_host, op, parts.host));
+  return std::vector{
+      address::from_native(reinterpret_cast<const sockaddr*>(&native), sizeof native)};
+}
+
 result<std::vector<address>> look_up_name(network net, const host_port& parts,
                                           const sched::limits& l) {
   const auto home = home_here();
+  if (auto* simulated = poll::sockets_here()) return look_up_simulated(*simulated, net, parts);
   const auto shared = std::make_shared<lookup>(parts.host, parts.port, net);
   go({.name = "resolver", .stack_size = resolver_stack_size},
      [shared] { blocking([&] { look_up(*shared); }); });

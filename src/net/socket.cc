@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <climits>
 
+#include "poll/sockets.h"
+
 namespace weft::net {
 namespace {
 
@@ -29,12 +31,12 @@ int socket_type(transport kind) noexcept {
 }
 
 bool set_option(int fd, int level, int name, int value) noexcept {
-  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+  return poll::set_socket_option(fd, level, name, value) == 0;
 }
 
 result<unique_fd> open_socket(const address& a, transport kind) noexcept {
   const int type = socket_type(kind) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  unique_fd fd(::socket(a.native()->sa_family, type, 0));
+  unique_fd fd(poll::open_socket(a.native()->sa_family, type));
   if (!fd || (kind == transport::udp && !set_option(fd.get(), SOL_SOCKET, SO_BROADCAST, 1))) {
     return std::unexpected(error(last_error(), "socket"));
   }
@@ -53,7 +55,7 @@ bool set_tcp_options(int fd, bool nodelay, const keepalive_options& keepalive) n
 address bound_address(int fd, const address& asked) noexcept {
   sockaddr_storage native{};
   socklen_t size = sizeof native;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&native), &size) != 0) return asked;
+  if (poll::socket_name(fd, native, size) != 0) return asked;
   return address::from_native(reinterpret_cast<const sockaddr*>(&native), size);
 }
 

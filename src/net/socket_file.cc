@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "net/socket.h"
+#include "poll/sockets.h"
 
 namespace weft::net {
 namespace {
@@ -22,7 +23,7 @@ bool answers(const address& where, transport kind) noexcept {
   const auto probe = open_socket(where, kind);
   if (!probe) return true;
   const auto size = static_cast<socklen_t>(where.native_size());
-  return ::connect(probe->get(), where.native(), size) == 0 || errno != ECONNREFUSED;
+  return poll::connect_socket(probe->get(), where.native(), size) == 0 || errno != ECONNREFUSED;
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ int bind_socket(int fd, const address& where, transport kind, std::optional<unsi
   // The file that bind makes has the socket's own mode, less the umask.
   if (has_mode && ::fchmod(fd, *mode) != 0) return errno;
   const auto size = static_cast<socklen_t>(where.native_size());
-  if (::bind(fd, where.native(), size) != 0) {
+  if (poll::bind_socket(fd, where.native(), size) != 0) {
     const int first = errno;
     if (first != EADDRINUSE || path.empty()) return first;
     const auto before = socket_file::id_of(path);
@@ -54,7 +55,7 @@ int bind_socket(int fd, const address& where, transport kind, std::optional<unsi
       return first;
     }
     ::unlink(path.c_str());
-    if (::bind(fd, where.native(), size) != 0) return errno;
+    if (poll::bind_socket(fd, where.native(), size) != 0) return errno;
   }
   if (!has_mode || ::chmod(path.c_str(), *mode) == 0) return 0;
   const int refused = errno;

@@ -2,9 +2,9 @@
 
 // unique_fd: a descriptor that is closed unless somebody takes it.
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "poll/sockets.h"
 
 namespace weft::net {
 
@@ -26,7 +26,7 @@ class unique_fd {
   [[nodiscard]] int get() const noexcept { return fd_; }
   [[nodiscard]] int take() noexcept { return std::exchange(fd_, -1); }
   void reset() noexcept {
-    if (fd_ >= 0) ::close(take());
+    if (fd_ >= 0) poll::close_descriptor(take());
   }
 
  private:

@@ -112,7 +112,7 @@ scheduler::scheduler(const scheduler_options& options)
       machines_max_(options.max_threads != 0 ? options.max_threads : default_max_threads) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
   static_cast<void>(asked);
-  auto poller = poll::make_poller();
+  auto poller = simulation_ != nullptr ? simulation_->make_poller() : poll::make_poller();
   if (poller == nullptr)
     base::fatal(std::string("runtime: no descriptor for the poller: ") + std::strerror(errno));
   poller_ = poller.get();
@@ -281,13 +281,17 @@ void scheduler::machine_thread(void* raw) noexcept {
     m.thread_id = thread_id();
     m.cpu_clock = cpu_clock();
     set_current_machine(&m);
-    if (s.simulation_ != nullptr) simulate_clock(&s.simulation_->now_ns);
+    if (s.simulation_ != nullptr) {
+      simulate_clock(&s.simulation_->now_ns);
+      poll::simulate_sockets(s.simulation_->sockets());
+    }
     while (m.awake.load(base::acquire) == 0)
       base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
     s.take_handed(m);
     s.machine_loop(m);
     m.worn = false;
     simulate_clock(nullptr);
+    poll::simulate_sockets(nullptr);
     set_current_machine(nullptr);
   }
   auto& word = s.exits_;

@@ -246,6 +246,8 @@ class scheduler {
   void simulate_operation(machine& m) noexcept;
   void simulate_idle(machine& m) noexcept;
   goroutine* take_simulated() noexcept;
+  [[nodiscard]] std::int64_t simulated_due() const noexcept;
+  void run_network(machine& m) noexcept;
   std::size_t simulated_decision(machine& m, goroutine* current) noexcept;
 
   // monitor.cc

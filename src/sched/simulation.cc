@@ -31,9 +31,21 @@ void note_decision(simulation& s, const goroutine* current, std::span<goroutine*
 
 }  // namespace
 
+// simulated_due: when something happens by itself: a timer, or in the network.
+std::int64_t scheduler::simulated_due() const noexcept {
+  return std::min(earliest_timer(), simulation_->next_event());
+}
+
+// run_network: what is due in a simulated one; who waited for it is ready.
+void scheduler::run_network(machine& m) noexcept {
+  std::array<poll::completion, completions_max> done;
+  while (simulation_->run_events()) deliver(m, {done.data(), poller_->wait(done, 0)});
+}
+
 // simulated_decision: who goes on, or stay. Time passes here.
 std::size_t scheduler::simulated_decision(machine& m, goroutine* current) noexcept {
   for (;;) {
+    run_network(m);
     simulated_ready_.clear();
     std::size_t ready = 0;
     {
@@ -47,7 +59,7 @@ std::size_t scheduler::simulated_decision(machine& m, goroutine* current) noexce
       for (waiter* w = high_.first; w != nullptr && simulated_ready_.size() < ready; w = w->link)
         simulated_ready_.push_back(static_cast<goroutine*>(w));
     }
-    const auto due = earliest_timer();
+    const auto due = simulated_due();
     if (current == nullptr && simulated_ready_.empty()) return simulation::stay;
     const auto decision =
         simulation_->decide({current, {simulated_ready_.data(), ready}, due != none_due});
@@ -102,9 +114,9 @@ void scheduler::simulate_idle(machine& m) noexcept {
   std::size_t n = 0;
   // relaxed: as in take_simulated().
   const bool over = stopping() || main_done_.load(base::relaxed) != 0;
-  const auto due = earliest_timer();
-  const bool woken =
-      !over && (high_.size.load(base::seq_cst) > 0 || simulation_->settled(due != none_due));
+  const auto due = simulated_due();
+  const bool woken = !over && (high_.size.load(base::seq_cst) > 0 || due <= simulation_->now_ns ||
+                               simulation_->settled(due != none_due));
   if (over || main_done_.load(base::relaxed) != 0) {
     if (!stopping()) n = poller_->wait(done, -1);  // stop_all() wakes us
   } else if (woken) {
@@ -129,6 +141,7 @@ void scheduler::simulate_idle(machine& m) noexcept {
   }
   m.hold(take_idle_processor());
   deliver(m, {done.data(), n});
+  if (!over) run_network(m);
   polling_.store(false, base::seq_cst);  // seq_cst: as in sleep_in_poller()
 }
 

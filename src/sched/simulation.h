@@ -10,9 +10,10 @@
 // (waiting_gate), where it may as well stay. Between two of these nobody else runs.
 //
 // The clock is the machine's (simulate_clock, environment.h). It stands while anybody is ready,
-// unless he lets time pass; when all wait, it jumps to the earliest timer. When there is none, and
-// no descriptor is waited for, nothing will happen any more, and run() returns. Descriptors of the
-// real world, and plain threads that wake somebody, cannot be foreseen: with them runs differ.
+// unless he lets time pass; when all wait, it jumps to the earliest timer, or to what happens next
+// in a simulated network. When there is neither, and no descriptor of the kernel's is waited for,
+// nothing will happen any more, and run() returns. Descriptors of the real world, and plain threads
+// that wake somebody, cannot be foreseen: with them runs differ.
 //
 // blocking() and lock_thread do nothing: who blocks, blocks all. There is no monitor.
 //
@@ -27,8 +28,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+
+#include "poll/poller.h"
+#include "poll/sockets.h"
+#include "sched/timer.h"
 
 namespace weft::sched {
 
@@ -48,7 +54,7 @@ class simulation {
   struct situation {
     goroutine* current = nullptr;       // it would go on; null: it waits, or has ended
     std::span<goroutine* const> ready;  // in the order in which they became so
-    bool timer_armed = false;
+    bool timer_armed = false;           // or the network has something under way
   };
   // Decisions beside an index of `ready`.
   static constexpr std::size_t stay = SIZE_MAX;             // the current one goes on
@@ -56,6 +62,14 @@ class simulation {
 
   // decide: an index of `ready`, or one of the above where that is possible. Somebody can go on.
   [[nodiscard]] virtual std::size_t decide(const situation& now) noexcept = 0;
+
+  // The network (poll/sockets.h), if it has one of its own. next_event: when something happens in
+  // it again, none_due if nothing will. run_events: all that is due; false if nobody's operation is
+  // complete, else the poller has who.
+  [[nodiscard]] virtual std::unique_ptr<poll::poller> make_poller() { return poll::make_poller(); }
+  [[nodiscard]] virtual poll::simulated_sockets* sockets() noexcept { return nullptr; }
+  [[nodiscard]] virtual std::int64_t next_event() const noexcept { return none_due; }
+  virtual bool run_events() noexcept { return false; }
 
   // settled: all wait or have ended, and time is about to move, if there is a timer. True if it has
   // made somebody ready.

@@ -5,8 +5,10 @@
 // session judges: who waits then, with no timer armed, is a leak.
 
 #include <weft/error.h>
+#include <weft/goroutine.h>
 #include <weft/runtime.h>
 #include <weft/test.h>
+#include <weft/test_network.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +20,7 @@
 #include "sched/scheduler.h"
 #include "sched/simulation.h"
 #include "sched/wait.h"
+#include "sim/network.h"
 #include "sim/strategy.h"
 
 namespace weft::test {
@@ -104,6 +107,19 @@ class session final : public sched::simulation {
     if (!over_) conclude(verdict::failed, "goroutine " + title(g) + ": " + what);
     return true;
   }
+
+  std::unique_ptr<poll::poller> make_poller() override {
+    auto kernel = poll::make_poller();
+    if (kernel == nullptr) return nullptr;
+    auto made = std::make_unique<sim::network>(
+        std::move(kernel), now_ns, seed, [] { return find_label("host").value_or("localhost"); });
+    network_ = made.get();
+    return made;
+  }
+  poll::simulated_sockets* sockets() noexcept override { return network_; }
+  [[nodiscard]] std::int64_t next_event() const noexcept override { return network_->next(); }
+  bool run_events() noexcept override { return network_->run(); }
+  [[nodiscard]] sim::network& network() const noexcept { return *network_; }
 
   void wait() {
     if (settler_.who != nullptr) throw misuse_error("test::wait: another goroutine waits already");
@@ -208,6 +224,7 @@ class session final : public sched::simulation {
   const bool traces_;
   const std::size_t steps_max_;
   sched::scheduler* scheduler_ = nullptr;
+  sim::network* network_ = nullptr;  // the scheduler's poller
   outcome outcome_;
   bool over_ = false;
   bool returned_ = false;
@@ -223,6 +240,13 @@ outcome run_once(const std::function<void()>& f, sim::strategy& by, bool traces,
   session s(by, traces, steps_max);
   s.run(f);
   return s.take();
+}
+
+session& session_here(const char* who) {
+  const auto* s = sched::current_scheduler();
+  auto* here = s != nullptr ? dynamic_cast<session*>(s->simulated()) : nullptr;
+  if (here == nullptr) throw misuse_error(std::string("test::") + who + ": not in a simulation");
+  return *here;
 }
 
 void refuse_goroutines(const char* who) {
@@ -284,12 +308,33 @@ outcome explore(const std::function<void()>& f, const explore_options& options) 
   return last;
 }
 
-void wait() {
-  const auto* s = sched::current_scheduler();
-  auto* here = s != nullptr ? dynamic_cast<session*>(s->simulated()) : nullptr;
-  if (here == nullptr) throw misuse_error("test::wait: not in a simulation");
-  here->wait();
+void wait() { session_here("wait").wait(); }
+
+void set_network(const link& l) { session_here("set_network").network().set_default(l); }
+
+void set_link(std::string_view a, std::string_view b, const link& l) {
+  set_link_one_way(a, b, l);
+  set_link_one_way(b, a, l);
 }
+void set_link_one_way(std::string_view from, std::string_view to, const link& l) {
+  session_here("set_link").network().set_link(from, to, l);
+}
+
+void cut(std::string_view a, std::string_view b) {
+  cut_one_way(a, b);
+  cut_one_way(b, a);
+}
+void cut_one_way(std::string_view from, std::string_view to) {
+  session_here("cut").network().cut(from, to);
+}
+
+void heal(std::string_view a, std::string_view b) {
+  auto& of = session_here("heal").network();
+  of.heal(a, b);
+  of.heal(b, a);
+}
+
+void reset(std::string_view a, std::string_view b) { session_here("reset").network().reset(a, b); }
 
 limit::clock::time_point now() noexcept {
   return limit::clock::time_point(std::chrono::nanoseconds(sched::now_ns()));
