@@ -47,9 +47,9 @@
 // What the clock and the network have. Where goroutines block or compute one after the other, a
 // processor seldom comes to look, and who is queued behind all of them waits for all of them. So
 // the monitor looks in its place, and whom it wakes goes first (priority.cc). While blocking calls
-// recur, so do those whom machines wake from there, but no more than first_max a tick, so that they
-// starve nobody: when 200 goroutines make their first call at once, a machine that is between two
-// of them sees the timer in time, but the queue is 200 ticks long.
+// recur, so do those whom machines wake from there, but no more than first_max for each call, so
+// that they starve nobody: when 200 goroutines make their first call at once, a machine that is
+// between two of them sees the timer in time, but the queue is 200 ticks long.
 //
 // Rejected. Signals (Go): a C library's system calls would fail with EINTR, and a signal may find
 // the thread holding malloc's lock. A flag instead of the sequence: gate.h. A tick while anything
@@ -77,7 +77,7 @@ constexpr std::int64_t retake_tick_ns = 20'000;  // of the test mode
 constexpr std::int64_t slice_ns = 10'000'000;
 // recurs_ns: how long after the last one blocking calls are taken to recur.
 constexpr std::int64_t recurs_ns = 5'000'000;
-// first_max: those who go first, a tick.
+// first_max: those who go first, for each call that was found to block.
 constexpr int first_max = 16;
 // quiet_ticks: with nothing to watch, until it rests.
 constexpr int quiet_ticks = 2;
@@ -178,11 +178,19 @@ void scheduler::monitor_loop() noexcept {
   std::vector<suspect> suspects;
   suspects.reserve(processors_.size());
   std::int64_t recurs_until = 0;
+  bool was_blocked = false;  // somebody, at the tick before, however long ago that was
   int quiet = 0;
+  const auto take_from_blocked = [&](processor& p, std::int64_t now) {
+    recurs_until = now + recurs_ns;
+    was_blocked = true;
+    first_left_.store(first_max, base::relaxed);  // relaxed: a hint
+    hand_off(p);
+  };
   for (;;) {
     auto now = now_ns();
     const bool recurs = now < recurs_until;
-    first_left_.store(recurs ? first_max : 0, base::relaxed);  // relaxed: a hint
+    if (!recurs && !was_blocked) first_left_.store(0, base::relaxed);  // relaxed: a hint
+    was_blocked = false;
     base::futex_wait(monitor_state_, monitor_awake,
                      modes_.retake ? retake_tick_ns : (recurs ? short_tick_ns : tick_ns));
     // acquire: pairs with the exchange in end_monitor().
@@ -198,8 +206,7 @@ void scheduler::monitor_loop() noexcept {
     quiet = 0;
     now = now_ns();
     if (processor* p = take_marked()) {
-      recurs_until = now + recurs_ns;
-      hand_off(*p);
+      take_from_blocked(*p, now);
     }
     bool all_stuck = true;       // nobody looks at the timers and the network
     bool all_stuck_long = true;  // and will not for a while
@@ -239,8 +246,11 @@ void scheduler::monitor_loop() noexcept {
     take_from(suspects);
     for (const suspect& s : suspects) {
       if (s.p == nullptr) continue;
-      if (!s.computing) recurs_until = now + recurs_ns;
-      hand_off(*s.p);
+      if (s.computing) {
+        hand_off(*s.p);
+      } else {
+        take_from_blocked(*s.p, now);
+      }
     }
   }
 }
