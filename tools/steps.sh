@@ -27,7 +27,7 @@ processors_of() {
 sanitizer_environment() {
   case $1 in
     asan) echo "ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1" ;;
-    tsan) echo "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allow_addr2line=1" ;;
+    tsan | races) echo "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allow_addr2line=1" ;;
   esac
 }
 
@@ -132,6 +132,7 @@ steps_all() {
   for preset in release tsan; do
     conformance $preset "$preset migrate P=1,2,8" 1,2,8 WEFT_TEST_MODE=migrate
   done
+  run_preset races races "weft_races_test weft_io_test weft_net_test"
   run_preset clang clang all
   step "build everything with clang" 900 ./dev build clang
   step "tidy" 1200 tools/tidy build/clang

@@ -14,6 +14,7 @@
 // it entered.
 
 #include <cstddef>
+#include <utility>
 
 #if defined(__has_feature)
 #define WEFT_HAS_FEATURE(x) __has_feature(x)
@@ -46,6 +47,8 @@
 #else
 #define WEFT_VALGRIND 0
 #endif
+
+#include "arch/apart.h"
 
 namespace weft::arch::sanitizer {
 
@@ -92,13 +95,6 @@ struct stack_range {
 #endif
 }
 
-// destroy_fiber: never the current one. Null is ignored.
-inline void destroy_fiber([[maybe_unused]] void* fiber) noexcept {
-#if WEFT_TSAN
-  if (fiber != nullptr) __tsan_destroy_fiber(fiber);
-#endif
-}
-
 // current_fiber: the one the caller runs on; asked by a machine for its own stack.
 [[nodiscard]] inline void* current_fiber() noexcept {
 #if WEFT_TSAN
@@ -108,21 +104,32 @@ inline void destroy_fiber([[maybe_unused]] void* fiber) noexcept {
 #endif
 }
 
+// destroy_fiber: never the current one. Null is ignored. One of a goroutine that never ended stands
+// in the runtime, where it cannot be destroyed while they are apart (apart.h): it stays.
+inline void destroy_fiber([[maybe_unused]] void* fiber) noexcept {
+#if WEFT_TSAN
+  if (fiber != nullptr && !apart) __tsan_destroy_fiber(fiber);
+#endif
+}
+
 // before_switch: the next instruction leaves this stack for [to_low, to_low + to_size). A dying
-// stack is never resumed, so what `save` would keep is freed. For ThreadSanitizer the switch orders
-// what was done before it with what follows on the other stack: the scheduler's own plain data
-// depends on that, at the price that races between goroutines that happened to run in turn on one
-// machine stay unseen.
+// stack is never resumed, so what `save` would keep is freed; one that begins has run nothing yet.
+// For ThreadSanitizer the switch orders what was done before it with what follows on the other
+// stack, unless they are apart: the scheduler's own plain data depends on that, at the price that
+// races between goroutines that happened to run in turn on one machine stay unseen.
 [[gnu::always_inline]] inline void before_switch([[maybe_unused]] fiber_save& save,
                                                  [[maybe_unused]] const void* to_low,
                                                  [[maybe_unused]] std::size_t to_size,
                                                  [[maybe_unused]] void* to_fiber,
+                                                 [[maybe_unused]] bool to_begins,
                                                  [[maybe_unused]] bool from_is_dying) noexcept {
 #if WEFT_ASAN
   __sanitizer_start_switch_fiber(from_is_dying ? nullptr : &save.fake_stack, to_low, to_size);
 #endif
 #if WEFT_TSAN
-  __tsan_switch_to_fiber(to_fiber, 0);
+  if (from_is_dying) leave_runtime();
+  __tsan_switch_to_fiber(to_fiber, apart ? __tsan_switch_to_fiber_no_sync : 0);
+  if (to_begins) enter_runtime();  // from here on we are taken to be there
 #endif
 }
 

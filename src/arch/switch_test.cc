@@ -43,7 +43,7 @@ echo_side echo;
 void* echo_to_owner(void* value) {
   sanitizer::fiber_save save;
   sanitizer::before_switch(save, echo.owner_range.low, echo.owner_range.size, echo.owner_fiber,
-                           false);
+                           false, false);
   void* next = switch_context(&echo.self, echo.owner, value);
   sanitizer::after_switch(save);
   return next;
@@ -66,7 +66,7 @@ TEST(switch_context, a_value_travels_with_every_switch) {
   void* fiber = sanitizer::create_fiber();
   for (std::uintptr_t i = 1; i <= 1000; ++i) {
     sanitizer::fiber_save save;
-    sanitizer::before_switch(save, memory.get(), size, fiber, false);
+    sanitizer::before_switch(save, memory.get(), size, fiber, false, false);
     void* answer = switch_context(&echo.owner, echo.self, reinterpret_cast<void*>(i));
     sanitizer::after_switch(save);
     ASSERT_EQ(reinterpret_cast<std::uintptr_t>(answer), 2 * i);

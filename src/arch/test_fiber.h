@@ -50,7 +50,7 @@ class test_fiber {
     owner_fiber_ = sanitizer::current_fiber();
     std::swap(*current_eh_globals(), globals_);
     sanitizer::fiber_save save;
-    sanitizer::before_switch(save, low_, bytes_, fiber_, false);
+    sanitizer::before_switch(save, low_, bytes_, fiber_, false, false);
     switch_context(&owner_, self_, this);
     sanitizer::after_switch(save);
     std::swap(*current_eh_globals(), globals_);
@@ -63,7 +63,7 @@ class test_fiber {
  private:
   [[gnu::noinline]] void leave(bool dying) {
     sanitizer::fiber_save save;
-    sanitizer::before_switch(save, owner_range_.low, owner_range_.size, owner_fiber_, dying);
+    sanitizer::before_switch(save, owner_range_.low, owner_range_.size, owner_fiber_, false, dying);
     switch_context(&self_, owner_, nullptr);
     sanitizer::after_switch(save);
   }

@@ -71,6 +71,7 @@ void scheduler::bind(machine& m, goroutine& g) noexcept {
   g.stack = take_stack(m, g.stack_size);
   const auto size = static_cast<std::size_t>(g.stack->high - g.stack->low);
   arch::sanitizer::forget_frames(g.stack->low, size);
+  if (void* own = arch::sanitizer::take_apart(g.fiber)) g.stack->fiber = own;
   if (g.stack->fiber == nullptr) g.stack->fiber = arch::sanitizer::create_fiber();
   const auto made = arch::make_context(g.stack->low, g.stack->high, goroutine_entry);
   base::set_glanced(g.context.sp, made.sp);  // prefetch_next() may look at it
@@ -78,6 +79,7 @@ void scheduler::bind(machine& m, goroutine& g) noexcept {
 
 // arrive_at: makes `g` the machine's current goroutine; returns where to switch to.
 scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
+  const bool begins = arch::sanitizer::apart && g.stack == nullptr;
   m.owner->bind(m, g);
   if (g.current_phase() == phase::runnable) g.to_running();
   g.last_machine = &m;
@@ -87,7 +89,7 @@ scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
   m.operations_left = operations_of_turn(m);
   trace::dispatched(g);
   return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
-          g.stack->fiber};
+          g.stack->fiber, begins};
 }
 
 // arrive_home: the same for the machine's own stack.
@@ -102,7 +104,8 @@ scheduler::destination scheduler::arrive_home(machine& m) noexcept {
 [[gnu::noinline]] void scheduler::leave(arch::context& from, const destination& to,
                                         bool dying) noexcept {
   arch::sanitizer::fiber_save save;
-  arch::sanitizer::before_switch(save, to.low, to.size, to.fiber, dying);
+  arch::sanitizer::hand_over(&arch::sanitizer::all_left);
+  arch::sanitizer::before_switch(save, to.low, to.size, to.fiber, to.begins, dying);
   arch::switch_context(&from, to.context, nullptr);
   arch::sanitizer::after_switch(save);
   finish_switch();
@@ -121,6 +124,7 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
 
 [[gnu::noinline]] void finish_switch() noexcept {
   machine& m = *current_machine();
+  arch::sanitizer::take_over(&m);  // the thread's birth, and that of its thread_locals
   goroutine* g = m.deferred_goroutine;
   const auto action = m.deferred;
   m.deferred = deferred_action::none;
@@ -136,6 +140,8 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
       m.owner->wake_processor();  // the machine runs another one now, perhaps for long
       return;
     case deferred_action::end:
+      arch::sanitizer::end_apart(g->stack->fiber, g->stack->low,
+                                 static_cast<std::size_t>(g->stack->high - g->stack->low));
       m.owner->give_stack(m, g->stack);
       g->stack = nullptr;
       m.owner->release_ended(m, *g);
@@ -160,7 +166,8 @@ void scheduler::goroutine_entry(void*) {
     if (m.locked != nullptr) [[unlikely]]
       end_locked(m);
     goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
-    if (next != nullptr && next->stack == nullptr && next->stack_size == g.stack_size) {
+    if (next != nullptr && next->stack == nullptr && next->stack_size == g.stack_size &&
+        !arch::sanitizer::apart) {
       if (!stack::canary_intact(*g.stack)) smashed(g);
       next->stack = g.stack;
       g.stack = nullptr;
@@ -268,6 +275,7 @@ bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fai
 void scheduler::park_current(machine& m) noexcept {
   goroutine& g = *m.current;
   trace::parking(g, g.reason);
+  const arch::sanitizer::dispatching order_nothing;
   goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
   m.deferred = deferred_action::park;
   m.deferred_goroutine = &g;
@@ -283,6 +291,7 @@ void scheduler::yield_current(machine& m) noexcept {
     return;  // else the thread is the kernel's to share
   }
   scheduler& s = *m.owner;
+  const arch::sanitizer::dispatching order_nothing;
   const bool home = home_is_due(m) || s.modes_.migrate;
   goroutine* next = home ? nullptr : s.pick_for(m);
   // relaxed: a hint; what is pushed just now is found at the next fair turn.
@@ -349,6 +358,7 @@ void scheduler::release_ended(machine& m, goroutine& g) noexcept {
   // relaxed load: only this machine writes it. release: who counts the end counts the start, which
   // another machine may have noted (living_locked).
   m.ended.store(m.ended.load(base::relaxed) + 1, base::release);
+  if (arch::sanitizer::apart) return;  // the next one's closure would be written over this one's
   if (m.p != nullptr && m.p->free_record_count < record_cache_max) {
     g.link = m.p->free_records;
     m.p->free_records = &g;

@@ -1,3 +1,5 @@
+#include "sched/environment.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,7 +19,7 @@
 #include <string>
 #include <string_view>
 
-#include "sched/environment.h"
+#include "arch/sanitizer.h"
 
 namespace weft::sched {
 namespace {
@@ -32,12 +34,14 @@ struct thread_start {
 };
 
 void* thread_main(void* raw) {
+  arch::sanitizer::enter_runtime();
   const thread_start start = *static_cast<thread_start*>(raw);
   delete static_cast<thread_start*>(raw);
   // Timer slack of 1 ns instead of 50 us: a sleeping poller wakes when the timer is due. Failing
   // only costs precision.
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   start.body(start.argument);
+  arch::sanitizer::leave_runtime();
   return nullptr;
 }
 

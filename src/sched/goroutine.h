@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "arch/eh_globals.h"
+#include "arch/sanitizer.h"
 #include "arch/switch.h"
 #include "sched/wait_reason.h"
 #include "sched/waiter.h"
@@ -103,6 +104,7 @@ struct goroutine : waiter {
   shown_name name;
 
   // Owner only: whoever runs it, or parks it, or has claimed it.
+  [[no_unique_address]] arch::sanitizer::own_fiber fiber;
   arch::context context;
   // locked_to: the machine that alone may run it (thread_lock.cc); null unless locks > 0. Read at
   // every dispatch: beside the context.

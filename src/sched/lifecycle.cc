@@ -205,6 +205,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   while (main_done_.load(base::acquire) == 0) base::futex_wait(main_done_, 0);
   stop_all();
   await_visitors();  // the last of those who came too late
+  arch::sanitizer::take_over(&arch::sanitizer::all_left);
   home_->end(out_after_stop_ == 0);
 }
 
@@ -280,6 +281,7 @@ void scheduler::machine_thread(void* raw) noexcept {
     m.home_stack = arch::sanitizer::thread_stack();
     m.thread_id = thread_id();
     m.cpu_clock = cpu_clock();
+    arch::sanitizer::hand_over(&m);
     set_current_machine(&m);
     if (s.simulation_ != nullptr) {
       simulate_clock(&s.simulation_->now_ns);
@@ -287,13 +289,17 @@ void scheduler::machine_thread(void* raw) noexcept {
     }
     while (m.awake.load(base::acquire) == 0)
       base::futex_wait(m.awake, 0);  // acquire: as in sleep_machine()
-    s.take_handed(m);
-    s.machine_loop(m);
+    {
+      const arch::sanitizer::dispatching order_nothing;
+      s.take_handed(m);
+      s.machine_loop(m);
+    }
     m.worn = false;
     simulate_clock(nullptr);
     poll::simulate_sockets(nullptr);
     set_current_machine(nullptr);
   }
+  arch::sanitizer::hand_over(&arch::sanitizer::all_left);
   auto& word = s.exits_;
   word.fetch_add(1, base::relaxed);  // relaxed: only a futex word; `exited` publishes
   // release: our last touch of the machine and the scheduler; pairs with the load in stop_all().

@@ -139,6 +139,7 @@ void entered_revoked(machine& m) noexcept;
 void give_way(machine& m) noexcept;
 
 inline void enter_runtime(machine& m) noexcept {
+  arch::sanitizer::enter_runtime();
   // relaxed: only this thread writes it; the barrier below orders it before the read of revoked
   // (gate.h, I2).
   const auto s = m.seq.load(base::relaxed);
@@ -155,6 +156,7 @@ inline void leave_runtime(machine& m) noexcept {
   WEFT_ASSERT((s & 1) == 1, "left the runtime from outside");
   // release: what was done inside is visible to a monitor that then takes the processor.
   m.seq.store(s + 1, base::release);
+  arch::sanitizer::leave_runtime();
 }
 
 }  // namespace weft::sched

@@ -157,6 +157,7 @@ class scheduler {
     const void* low;
     std::size_t size;
     void* fiber;
+    bool begins = false;  // nothing has run there yet
   };
   static destination arrive_at(machine& m, goroutine& g) noexcept;
   static destination arrive_home(machine& m) noexcept;

@@ -70,6 +70,7 @@ goroutine* scheduler::make(const spawn_request& request) {
 void scheduler::start(goroutine& g) noexcept {
   machine* m = current_machine();
   g.to_runnable();
+  arch::sanitizer::begin_apart(g.fiber);
   trace::spawned(g);
   if (m != nullptr && m->owner == this) {
     // relaxed: a counter that only this machine writes.
