@@ -18,6 +18,10 @@ install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftC
 
 list(JOIN WEFT_PUBLIC_OPTIONS " " pc_cflags)
 list(JOIN WEFT_SANITIZE_OPTIONS " " pc_libs)
+set(pc_symbols "")
+if(WEFT_SYMBOLS_LIBRARY)
+  set(pc_symbols -l${WEFT_SYMBOLS_LIBRARY})
+endif()
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 install(FILES tools/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
 get_property(pc_held_locks GLOBAL PROPERTY WEFT_HELD_LOCKS_OPTIONS)

@@ -24,6 +24,21 @@ if(NOT WEFT_SWITCH MATCHES "^(asm|ucontext)$")
 endif()
 list(APPEND WEFT_PUBLIC_OPTIONS ${WEFT_SANITIZE_OPTIONS})
 
+# GCC's libbacktrace, which g++ brings along, names functions and lines in dumps; without it the symbols
+# that the dynamic linker sees have to do. Other compilers find the library, and not its header.
+set(WEFT_SYMBOLS_SOURCE symbols_none.cc)
+set(WEFT_SYMBOLS_LIBRARY "")
+execute_process(
+  COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libbacktrace.a
+  OUTPUT_VARIABLE WEFT_BACKTRACE OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+get_filename_component(WEFT_BACKTRACE_DIRECTORY "${WEFT_BACKTRACE}" DIRECTORY)
+set(WEFT_BACKTRACE_HEADER ${WEFT_BACKTRACE_DIRECTORY}/include/backtrace.h)
+if(EXISTS "${WEFT_BACKTRACE}" AND EXISTS "${WEFT_BACKTRACE_HEADER}")
+  set(WEFT_SYMBOLS_SOURCE symbols_libbacktrace.cc)
+  set(WEFT_SYMBOLS_LIBRARY backtrace)
+  configure_file(${WEFT_BACKTRACE_HEADER} ${PROJECT_BINARY_DIR}/libbacktrace/backtrace.h COPYONLY)
+endif()
+
 # weft_flags: how everything in this repository is compiled. Warnings are errors here, but not for
 # whoever builds weft inside a project of their own with another compiler.
 add_library(weft_flags INTERFACE)

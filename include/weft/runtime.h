@@ -16,7 +16,7 @@ namespace weft {
 // sigquit_action: what SIGQUIT does to a program that asks weft to handle it.
 enum class sigquit_action : unsigned char {
   leave,          // weft installs no handler
-  list,           // writes the list of goroutines to standard error; the program goes on
+  list,           // writes all goroutines and their stacks (dump.h) to standard error, and goes on
   list_and_exit,  // the same, then ends the process with status 2, as Go does
 };
 

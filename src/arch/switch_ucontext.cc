@@ -7,6 +7,7 @@
 #include <new>
 
 #include "arch/switch.h"
+#include "arch/walk.h"
 #include "base/assert.h"
 
 namespace weft::arch {
@@ -55,6 +56,21 @@ void* switch_context(context* from, context to, void* transfer) noexcept {
   const bool swapped = swapcontext(&here.registers, &next->registers) == 0;
   WEFT_ASSERT(swapped, "swapcontext failed");
   return here.transfer;
+}
+
+// left_at: where the C library's registers have known names.
+place left_at([[maybe_unused]] const context& at) noexcept {
+#if defined(__x86_64__)
+  const auto& r = static_cast<const saved*>(at.sp)->registers.uc_mcontext.gregs;
+  return {.pc = static_cast<std::uintptr_t>(r[REG_RIP]),
+          .sp = static_cast<std::uintptr_t>(r[REG_RSP]),
+          .fp = static_cast<std::uintptr_t>(r[REG_RBP])};
+#elif defined(__aarch64__)
+  const auto& r = static_cast<const saved*>(at.sp)->registers.uc_mcontext;
+  return {.pc = r.pc, .sp = r.sp, .fp = r.regs[29]};
+#else
+  return {};
+#endif
 }
 
 }  // namespace weft::arch

@@ -60,6 +60,11 @@ class test_fiber {
   // yield: called by the body; returns when the owner resumes, perhaps on another thread.
   void yield() { leave(false); }
 
+  // left: where it goes on, while it is not running; [low, high) is its stack.
+  [[nodiscard]] const context& left() const noexcept { return self_; }
+  [[nodiscard]] const void* low() const noexcept { return low_; }
+  [[nodiscard]] const void* high() const noexcept { return low_ + bytes_; }
+
  private:
   [[gnu::noinline]] void leave(bool dying) {
     sanitizer::fiber_save save;

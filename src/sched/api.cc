@@ -18,6 +18,7 @@
 #include "sched/environment.h"
 #include "sched/gate.h"
 #include "sched/inspect.h"
+#include "sched/run.h"
 #include "sched/scheduler.h"
 #include "sched/simulation.h"
 
@@ -57,6 +58,32 @@ std::unique_ptr<sched::seeded_simulation> seeded_by_environment() {
 
 }  // namespace
 
+namespace sched {
+
+void run_here(const run_options& options, void (*invoke)(void*), void* closure,
+              const std::source_location& site) {
+  if (in_goroutine()) throw misuse_error("run: called from a goroutine");
+  if (options.sigquit != sigquit_action::leave)
+    watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
+  auto simulated = seeded_by_environment();
+  auto s = std::make_unique<scheduler>(
+      scheduler_options{options.max_procs, options.max_threads, simulated.get()});
+  s->run(invoke, closure, request_of({}, site));
+  if (simulated != nullptr && std::getenv("WEFT_REPORT") != nullptr) {
+    std::fprintf(stderr, "weft: WEFT_SEED=%s: %zu decisions, hash %016llx\n",
+                 std::getenv("WEFT_SEED"), simulated->decisions,
+                 static_cast<unsigned long long>(simulated->trace_hash));
+  }
+  if (s->out_count() == 0) return;
+  if (std::getenv("WEFT_REPORT") != nullptr) {
+    std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n",
+                 s->out_count());
+  }
+  s.release()->leave_behind();
+}
+
+}  // namespace sched
+
 namespace detail {
 
 pending_goroutine make_goroutine(const go_options& options, const std::source_location& site) {
@@ -75,28 +102,6 @@ void start_goroutine(const pending_goroutine& pending, void (*invoke)(void*)) no
   g.invoke = invoke;
   owner.start(g);
   if (pending.visiting) owner.end_visit();
-}
-
-void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
-                 const std::source_location& site) {
-  if (in_goroutine()) throw misuse_error("run: called from a goroutine");
-  if (options.sigquit != sigquit_action::leave)
-    sched::watch_sigquit(options.sigquit == sigquit_action::list_and_exit);
-  auto simulated = seeded_by_environment();
-  auto s = std::make_unique<sched::scheduler>(
-      sched::scheduler_options{options.max_procs, options.max_threads, simulated.get()});
-  s->run(invoke, closure, request_of({}, site));
-  if (simulated != nullptr && std::getenv("WEFT_REPORT") != nullptr) {
-    std::fprintf(stderr, "weft: WEFT_SEED=%s: %zu decisions, hash %016llx\n",
-                 std::getenv("WEFT_SEED"), simulated->decisions,
-                 static_cast<unsigned long long>(simulated->trace_hash));
-  }
-  if (s->out_count() == 0) return;
-  if (std::getenv("WEFT_REPORT") != nullptr) {
-    std::fprintf(stderr, "weft: run returned while %zu threads are still in calls of the program\n",
-                 s->out_count());
-  }
-  s.release()->leave_behind();
 }
 
 void exit_process(int status) noexcept {

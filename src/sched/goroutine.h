@@ -115,7 +115,8 @@ struct goroutine : waiter {
   const throw_trace* rethrown = nullptr;  // of the exception that a scope rethrows here
   std::uint32_t blocking_depth = 0;       // of blocking() around where it stands
   std::uint32_t locks = 0;                // of lock_thread, around where it stands or kept
-  machine* last_machine = nullptr;     // the one it runs on; where it ran last, while it does not
+  // last_machine: the one it runs on; where it ran last, while it does not.
+  shown<machine*> last_machine = nullptr;
   local_table* locals = nullptr;       // its own; made at the first goroutine_local
   shown<label_set*> labels = nullptr;  // counted
   bool exit_landed = false;            // goexit() has come to the end of the stack

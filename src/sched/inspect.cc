@@ -33,9 +33,10 @@ constexpr int trace_frames_max = 64;
 constexpr std::size_t list_max = 1000;
 
 base::lock<base::rank::leaf> registry_lock;  // of who writes to the registry (debugger.h)
-base::atomic<bool> signal_thread_runs{false};
+base::atomic<std::size_t> own_threads{0};
+base::atomic<bool (*)(bool crashed) noexcept> reporter{nullptr};
 base::atomic<bool> sigquit_exits{false};
-int sigquit_pipe[2] = {-1, -1};  // constant once signal_thread_runs
+int sigquit_pipe[2] = {-1, -1};  // constant once the thread runs
 std::terminate_handler previous_terminate = nullptr;
 
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...) noexcept {
@@ -136,16 +137,21 @@ class lister {
   std::size_t more_ = 0;
 };
 
-// list_crashed: list_goroutines() for a process that dies: takes no lock, which the dying thread
-// may hold.
-void list_crashed() noexcept {
-  lister list;
-  for (auto& slot : registry) {
-    // acquire: pairs with inspect_enter().
-    if (const scheduler* s = slot.load(base::acquire)) list.add(*s);
-  }
-  list.end();
+// list: list_goroutines(), also for a process that dies.
+void list(bool crashed) noexcept {
+  lister all;
+  for_each_scheduler([](scheduler& s, void* to) { static_cast<lister*>(to)->add(s); }, &all,
+                     crashed);
+  all.end();
 }
+
+void report(bool crashed) noexcept {
+  // acquire: sees what the reporter was set up with.
+  auto* by = reporter.load(base::acquire);
+  if (by == nullptr || !by(crashed)) list(crashed);
+}
+
+void report_crashed() noexcept { report(true); }
 
 void say_trace() noexcept {
   void* frames[trace_frames_max];
@@ -244,7 +250,7 @@ void install_once() noexcept {
     previous_terminate = std::set_terminate(terminate_in_goroutine);
     stack::install_overflow_handler();
     stack::set_overflow_describer(describe_overflow);
-    base::set_crash_hook(list_crashed);
+    base::set_crash_hook(report_crashed);
     // The first call of backtrace() loads a library and allocates: not in a signal handler.
     void* frame[1];
     ::backtrace(frame, 1);
@@ -265,7 +271,7 @@ void signal_thread(void*) {
   char byte = 0;
   while (::read(sigquit_pipe[0], &byte, 1) == 1) {
     base::write_stderr("SIGQUIT: quit\n");
-    list_goroutines();
+    report(false);
     if (sigquit_exits.load(base::relaxed)) ::_exit(2);  // relaxed: a setting
   }
 }
@@ -303,9 +309,13 @@ scheduler* visit_only_scheduler() noexcept {
   return found;
 }
 
-void list_goroutines() noexcept {
-  lister list;
+void for_each_scheduler(void (*f)(scheduler& s, void* argument), void* argument, bool crashed) {
   for (auto& slot : registry) {
+    if (crashed) {
+      // acquire: pairs with inspect_enter().
+      if (scheduler* s = slot.load(base::acquire)) f(*s, argument);
+      continue;
+    }
     scheduler* s = nullptr;
     {
       const base::locked hold(registry_lock);
@@ -314,20 +324,30 @@ void list_goroutines() noexcept {
       if (s != nullptr) s->begin_visit();
     }
     if (s == nullptr) continue;
-    list.add(*s);
+    f(*s, argument);
     s->end_visit();
   }
-  list.end();
 }
+
+void list_goroutines() noexcept { list(false); }
+
+void set_reporter(bool (*report)(bool crashed) noexcept) noexcept {
+  reporter.store(report, base::release);  // release: pairs with the load in report()
+}
+
+// relaxed, twice: a count.
+void thread_begins() noexcept { own_threads.fetch_add(1, base::relaxed); }
+void thread_ends() noexcept { own_threads.fetch_sub(1, base::relaxed); }
 
 void watch_sigquit(bool exits) {
   sigquit_exits.store(exits, base::relaxed);  // relaxed: a setting
   static const bool started = [] {
     if (::pipe2(sigquit_pipe, O_CLOEXEC) != 0) return false;
     ::fcntl(sigquit_pipe[1], F_SETFL, O_NONBLOCK);  // a signal handler never waits
-    if (start_thread(signal_thread, nullptr) != 0) return false;
-    signal_thread_runs.store(true, base::relaxed);
-    return true;
+    thread_begins();
+    if (start_thread(signal_thread, nullptr) == 0) return true;
+    thread_ends();
+    return false;
   }();
   if (!started) return;
   struct sigaction action{};
@@ -357,11 +377,11 @@ bool scheduler::looks_dead(std::uint64_t* taken) const noexcept {
   return living_locked() > 0 || main_exited_.load(base::acquire);
 }
 
-// known_threads: the caller of run(), the monitor, ThreadSanitizer's own, our signal thread, who
+// known_threads: the caller of run(), the monitor, ThreadSanitizer's own, those that only look, who
 // starts threads, the poller's, and the machines.
 std::size_t scheduler::known_threads() const noexcept {
   std::size_t known = 2 + poller_->own_threads() + (WEFT_TSAN != 0 ? 1 : 0) +
-                      (signal_thread_runs.load(base::relaxed) ? 1 : 0) +
+                      own_threads.load(base::relaxed) +  // relaxed: a count
                       (thread_starter_runs() ? 1 : 0);
   const base::locked hold(lock_);
   for (const auto& m : machines_)

@@ -15,6 +15,21 @@ void inspect_leave(scheduler& s) noexcept;
 // or more than one.
 [[nodiscard]] scheduler* visit_only_scheduler() noexcept;
 
+// for_each_scheduler: calls `f(s, argument)` for every scheduler that exists, each visited
+// meanwhile (run() does not return). In a process that dies (`crashed`) it takes no lock, which the
+// dying thread may hold, and visits none.
+void for_each_scheduler(void (*f)(scheduler& s, void* argument), void* argument, bool crashed);
+
+// set_reporter: who writes to descriptor 2 what SIGQUIT asks for, and what a process that dies
+// (`crashed`) leaves behind; returns false where it cannot. Without one list_goroutines() does. May
+// allocate.
+void set_reporter(bool (*report)(bool crashed) noexcept) noexcept;
+
+// thread_begins, thread_ends: a thread of weft's own, which wakes no goroutine: it stands in the
+// way of no proof of a deadlock. thread_begins: before it is started.
+void thread_begins() noexcept;
+void thread_ends() noexcept;
+
 // list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop
 // anybody; makes no allocation.
 void list_goroutines() noexcept;

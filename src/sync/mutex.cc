@@ -97,6 +97,10 @@ class mutex_core {
     unlock_slow();
   }
 
+  [[nodiscard]] word owner() const noexcept {
+    return owner_of(waiters_.state.load(base::relaxed)) >> owner_shift;  // relaxed: a glance
+  }
+
  private:
   bool spin(word me) noexcept;
   bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
@@ -197,6 +201,11 @@ void mutex_core::wake_one(sched::wake_list& woken) noexcept {
 }
 
 }  // namespace
+
+owner_number owner_of_mutex(const void* object) noexcept {
+  return static_cast<const mutex_core*>(object)->owner();
+}
+
 }  // namespace sync
 
 namespace {

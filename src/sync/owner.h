@@ -21,4 +21,9 @@ using owner_number = std::uint32_t;
   return g != nullptr ? g->number() : number_of_thread();
 }
 
+// owner_of_mutex, owner_of_rwmutex: of what goroutines wait on (sched::wait's object): 0 if nobody
+// has it, or readers have. A glance. Somebody must wait there meanwhile, so that it stays.
+[[nodiscard]] owner_number owner_of_mutex(const void* object) noexcept;
+[[nodiscard]] owner_number owner_of_rwmutex(const void* object) noexcept;
+
 }  // namespace weft::sync

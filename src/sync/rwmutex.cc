@@ -128,6 +128,10 @@ class rwmutex_core {
     }
     return false;
   }
+  [[nodiscard]] owner_number owner() const noexcept {
+    return waiters_.state.load(base::relaxed);  // relaxed: a glance
+  }
+
   void unlock_shared(owner_number me) noexcept {
     word old = word_.load(base::relaxed);
     if ((old & biased) != 0 && disappear(me)) return;
@@ -453,6 +457,10 @@ result<void> outcome(sched::token by, const sched::limits& l, const char* operat
 
 bool readers_are_visible(rwmutex& m) noexcept {
   return core_in(reinterpret_cast<std::byte*>(&m)).is_biased();
+}
+
+owner_number owner_of_rwmutex(const void* object) noexcept {
+  return static_cast<const rwmutex_core*>(object)->owner();
 }
 
 }  // namespace sync

@@ -1,0 +1,12 @@
+// left_at, of the frame that switch_aarch64.S describes.
+
+#include "arch/walk.h"
+
+namespace weft::arch {
+
+place left_at(const context& at) noexcept {
+  const auto* word = static_cast<const std::uintptr_t*>(at.sp);
+  return {.pc = word[11], .sp = reinterpret_cast<std::uintptr_t>(word + 22), .fp = word[10]};
+}
+
+}  // namespace weft::arch

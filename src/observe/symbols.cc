@@ -1,0 +1,93 @@
+#include "observe/symbols.h"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+namespace weft::observe {
+namespace {
+
+std::string readable(const std::string& name) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
+  if (status != 0 || text == nullptr) return name;
+  std::string plain = text;
+  std::free(text);
+  return plain;
+}
+
+// of_linker: what the dynamic linker says: a name, or the place in a file.
+std::string of_linker(std::uintptr_t pc) {
+  Dl_info info{};
+  char text[32];
+  if (::dladdr(reinterpret_cast<void*>(pc), &info) == 0) {
+    std::snprintf(text, sizeof text, "0x%zx", static_cast<std::size_t>(pc));
+    return text;
+  }
+  if (info.dli_sname != nullptr) return info.dli_sname;
+  std::snprintf(text, sizeof text, "+0x%zx",
+                static_cast<std::size_t>(pc - reinterpret_cast<std::uintptr_t>(info.dli_fbase)));
+  return std::string(info.dli_fname) + text;
+}
+
+// is_ours: of the runtime: what every goroutine that waits, or takes a dump, stands in.
+bool is_ours(const source& s) {
+  const std::string_view name = s.function;
+  return name.starts_with("weft::sched::") || name.starts_with("weft::sync::") ||
+         name.starts_with("weft::observe::") || name == "backtrace" ||
+         name.find("interceptor_backtrace") != std::string_view::npos;  // a sanitizer's
+}
+
+// is_base: what every goroutine began with. Names of what was inlined have no namespace.
+bool is_base(const source& s) {
+  const std::string_view name = s.function;
+  if (is_ours(s) || name == "weft_stack_base") return true;
+  for (const char* part : {"weft::detail::invoke_", "std::invoke<", "std::__invoke"}) {
+    if (name.find(part) != std::string_view::npos) return true;
+  }
+  for (const char* part : {"invoke<", "invoke_closure<", "invoke_boxed<", "__invoke"}) {
+    if (name.starts_with(part)) return true;
+  }
+  return false;
+}
+
+// is_library: a function of weft that is no template: what was inlined there is nobody else's
+// business.
+bool is_library(const source& s) {
+  return s.function.starts_with("weft::") && s.function.find('<') == std::string::npos;
+}
+
+}  // namespace
+
+const std::vector<source>& symbols::at(std::uintptr_t pc) {
+  const auto [at, fresh] = known_.try_emplace(pc);
+  std::vector<source>& found = at->second;
+  if (!fresh) return found;
+  read_debug_information(pc - 1, found);
+  if (found.empty()) found.emplace_back();
+  // The symbol has the whole name, of a function that stands for itself.
+  if (std::string symbol = read_symbol(pc - 1); !symbol.empty())
+    found.back().function = std::move(symbol);
+  if (found.back().function.empty()) found.back().function = of_linker(pc - 1);
+  for (source& s : found) s.function = readable(s.function);
+  if (is_library(found.back())) found.erase(found.begin(), found.end() - 1);
+  return found;
+}
+
+std::vector<const source*> symbols::stack(const std::vector<std::uintptr_t>& addresses) {
+  std::vector<const source*> all;
+  for (const auto pc : addresses) {
+    for (const source& s : at(pc)) all.push_back(&s);
+  }
+  auto first = all.begin();
+  auto last = all.end();
+  while (first != last && is_ours(**first)) ++first;
+  while (last != first && is_base(**(last - 1))) --last;
+  return first == last ? all : std::vector(first, last);
+}
+
+}  // namespace weft::observe
