@@ -69,10 +69,10 @@ def start(command, processors, variables=None, **more):
                             stdout=subprocess.PIPE, preexec_fn=_die_with_us, **more)
 
 
-def run(command, processors, seconds_max=SAMPLE_SECONDS_MAX):
+def run(command, processors, seconds_max=SAMPLE_SECONDS_MAX, variables=None):
     """The figures one process prints: {name: (value, unit)}."""
     shown = " ".join(command)
-    with start(command, processors, stderr=subprocess.PIPE) as process:
+    with start(command, processors, variables, stderr=subprocess.PIPE) as process:
         try:
             said, complaint = process.communicate(timeout=seconds_max)
         except subprocess.TimeoutExpired:
@@ -98,7 +98,7 @@ def run_row(peer, task, processors, effort, n=None):
         command.append(f"n={count}")
     if effort != 1:
         command.append(f"effort={effort}")
-    return run(command, processors)
+    return run(command, processors, variables=peer.variables)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@
 // there is no implicit seq_cst in the tree.
 
 #include <atomic>
+#include <cstdint>
 
 namespace weft::base {
 
@@ -27,6 +28,16 @@ template <class T>
 template <class T>
 void set_glanced(T& to, T value) noexcept {
   std::atomic_ref<T>(to).store(value, relaxed);
+}
+
+// bump: adds one to what this thread alone writes, and others read: one instruction where the CPU
+// has it. Says nothing of anything else.
+inline void bump(atomic<std::uint64_t>& of) noexcept {
+#if defined(__x86_64__)
+  asm("addq $1, %0" : "+m"(of));
+#else
+  of.store(of.load(relaxed) + 1, relaxed);  // relaxed: as said
+#endif
 }
 
 // thread_fence: ThreadSanitizer does not understand stand-alone fences; callers that need one for

@@ -282,6 +282,20 @@ std::string name_of(const Dl_info& info) {
   return plain != nullptr ? plain.get() : info.dli_sname;
 }
 
+// is_runtimes: of functions that are no news to who waits.
+bool is_runtimes(std::string_view name) noexcept {
+  return name.starts_with("weft::sched::") || name.starts_with("weft::sync::");
+}
+
+// is_nameless_part: whether frame `i` stands in what g++ has moved out of one of these for being
+// cold: it has no name, and its caller is the runtime's too.
+bool is_nameless_part(const trace& t, int i) {
+  if (i + 1 >= t.count) return false;
+  Dl_info info{};
+  const auto next = reinterpret_cast<std::uintptr_t>(t.frames[static_cast<unsigned>(i + 1)]) - 1;
+  return ::dladdr(reinterpret_cast<const void*>(next), &info) != 0 && is_runtimes(name_of(info));
+}
+
 // text_of: a line a frame, without the runtime's above and below: its name, and what addr2line
 // wants: the file and the address in it, of the call rather than of where that returns to.
 std::string text_of(const trace& t) {
@@ -294,8 +308,7 @@ std::string text_of(const trace& t) {
       continue;
     }
     const auto name = name_of(info);
-    if (text.empty() && (name.starts_with("weft::sched::") || name.starts_with("weft::sync::")))
-      continue;
+    if (text.empty() && (is_runtimes(name) || (name.empty() && is_nameless_part(t, i)))) continue;
     if (name.starts_with("weft::sched::run_body(")) break;
     text += "  " + name + (name.empty() ? "" : "  ") + info.dli_fname + '+';
     text += hex(at - reinterpret_cast<std::uintptr_t>(info.dli_fbase)) + '\n';
@@ -335,7 +348,8 @@ void report(const sched::goroutine& g, std::string_view does, const record& held
   if (fatal_wanted) base::fatal("a goroutine waits or ends while it holds a lock of a thread");
 }
 
-void departs(const sched::goroutine& g, sched::wait_reason why) noexcept {
+// departs: `from` is where the traces it takes begin.
+void departs(const sched::goroutine& g, sched::wait_reason why, const void* from) noexcept {
   if (g.locks != 0) return;
   const std::uint32_t owner = g.number();
   // relaxed: the goroutine's own records are counted wherever it is.
@@ -345,7 +359,7 @@ void departs(const sched::goroutine& g, sched::wait_reason why) noexcept {
   trace waits_at;
   record held;
   for (std::size_t n = 0; copy_nth(owner, n, held); ++n) {
-    if (waits_at.count == 0) waits_at.take(__builtin_return_address(0));
+    if (waits_at.count == 0) waits_at.take(from);
     std::string does = "waits [";
     does += why == sched::wait_reason::none ? "for its turn" : sched::text_of(why);
     report(g, does + ']', held, &waits_at);
@@ -362,14 +376,24 @@ void ended(const sched::goroutine& g) noexcept {
   }
 }
 
-constexpr sched::trace::listener listener{departs, ended};
+void listen(sched::trace::event what, const sched::goroutine& g, std::uint32_t detail) noexcept {
+  const void* from = __builtin_return_address(0);
+  switch (what) {
+    case sched::trace::event::parking:
+      return departs(g, static_cast<sched::wait_reason>(detail), from);
+    case sched::trace::event::yielding: return departs(g, sched::wait_reason::none, from);
+    case sched::trace::event::ended: return ended(g);
+    default: return;
+  }
+}
 
 // installed: from before main(), where no goroutine runs. The first backtrace() loads the unwinder,
 // for which it allocates.
 const bool installed = [] {
   void* first[1];
   static_cast<void>(::backtrace(first, 1));
-  sched::trace::listens = &listener;
+  sched::trace::listeners.locks = listen;
+  sched::trace::listen(sched::trace::board::locks_bit);
   return true;
 }();
 

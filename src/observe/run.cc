@@ -4,6 +4,7 @@
 
 #include <weft/runtime.h>
 
+#include "observe/recorder.h"
 #include "observe/reporter.h"
 
 namespace weft::detail {
@@ -11,6 +12,7 @@ namespace weft::detail {
 void run_runtime(const run_options& options, void (*invoke)(void*), void* closure,
                  const std::source_location& site) {
   observe::set_up_reporter();
+  const observe::asked_recording recording;
   sched::run_here(options, invoke, closure, site);
 }
 

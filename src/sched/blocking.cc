@@ -45,6 +45,7 @@ void scheduler::step_aside(machine& m) noexcept {
 
 // hand_off: a processor whose machine goes to block: to another machine if it is wanted, else idle.
 void scheduler::hand_off(processor& p) noexcept {
+  handoffs_.fetch_add(1, base::relaxed);  // relaxed: a count
   if (wanted(p)) {
     start_machine(p, false);
     return;

@@ -84,10 +84,10 @@ scheduler::destination scheduler::arrive_at(machine& m, goroutine& g) noexcept {
   if (g.current_phase() == phase::runnable) g.to_running();
   g.last_machine = &m;
   *m.eh = g.eh;
-  m.current = &g;
-  m.dispatches = m.dispatches + 1;
-  m.operations_left = operations_of_turn(m);
   trace::dispatched(g);
+  m.current = &g;
+  m.dispatches.bump();
+  m.operations_left = operations_of_turn(m);
   return {g.context, g.stack->low, static_cast<std::size_t>(g.stack->high - g.stack->low),
           g.stack->fiber, begins};
 }
@@ -132,7 +132,9 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
     case deferred_action::none: return;
     case deferred_action::park:
       // Decided between the look before the switch and now: nobody else will queue it.
-      if (!g->try_park()) m.owner->queue_here(m, *g);
+      if (g->try_park()) return;
+      trace::readied(*g, trace::source::nobody);
+      m.owner->queue_here(m, *g);
       return;
     case deferred_action::yield:
       g->running_to_runnable();
@@ -174,11 +176,11 @@ void scheduler::goroutine_entry(void*) {
       m.owner->release_ended(m, g);
       next->to_running();
       next->last_machine = &m;
+      trace::dispatched(*next);
       m.current = next;
-      m.dispatches = m.dispatches + 1;
+      m.dispatches.bump();
       m.operations_left = operations_of_turn(m);
       *m.eh = {};
-      trace::dispatched(*next);
       continue;
     }
     m.deferred = deferred_action::end;
@@ -275,6 +277,7 @@ bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fai
 void scheduler::park_current(machine& m) noexcept {
   goroutine& g = *m.current;
   trace::parking(g, g.reason);
+  m.parks.bump();
   const arch::sanitizer::dispatching order_nothing;
   goroutine* next = m.p != nullptr ? m.owner->pick_local(m) : nullptr;
   m.deferred = deferred_action::park;
@@ -301,6 +304,7 @@ void scheduler::yield_current(machine& m) noexcept {
     return;
   }
   trace::yielded(g);
+  m.yields.bump();
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = &g;
   switch_away(m, g, next, false);

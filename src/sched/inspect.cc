@@ -137,6 +137,12 @@ class lister {
   std::size_t more_ = 0;
 };
 
+// end_recording: the last of it is what somebody will want to see.
+void end_recording() noexcept {
+  // acq_rel: taken once, however many threads die; pairs with the recorder's store.
+  if (auto* write = trace::listeners.at_end.exchange(nullptr, base::acq_rel)) write();
+}
+
 // list: list_goroutines(), also for a process that dies.
 void list(bool crashed) noexcept {
   lister all;
@@ -151,7 +157,10 @@ void report(bool crashed) noexcept {
   if (by == nullptr || !by(crashed)) list(crashed);
 }
 
-void report_crashed() noexcept { report(true); }
+void report_crashed() noexcept {
+  report(true);
+  end_recording();
+}
 
 void say_trace() noexcept {
   void* frames[trace_frames_max];
@@ -224,6 +233,7 @@ void end_panicked(scheduler& s, const goroutine& g) {
     say_trace();
     say_origin(*g, "");
     if (g->rethrown != nullptr) say_first_throw(*g->rethrown);
+    end_recording();
     ::_exit(2);
   }
   if (previous_terminate != nullptr) previous_terminate();

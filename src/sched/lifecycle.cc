@@ -62,6 +62,11 @@ test_modes choose_modes(const simulation* simulated) {
   return modes;
 }
 
+std::uint32_t next_serial() noexcept {
+  static base::atomic<std::uint32_t> last{0};
+  return last.fetch_add(1, base::relaxed) + 1;  // relaxed: only uniqueness matters
+}
+
 }  // namespace
 
 unsigned choose_max_procs(unsigned asked) noexcept {
@@ -108,6 +113,7 @@ visit::visit() noexcept : target_(current_scheduler()) {
 scheduler::scheduler(const scheduler_options& options)
     : simulation_(options.simulated),
       modes_(choose_modes(options.simulated)),
+      serial_(next_serial()),
       stacks_(stack::create()),
       machines_max_(options.max_threads != 0 ? options.max_threads : default_max_threads) {
   static const bool asked = (light_is_free = asymmetric_barrier_ready(), true);
@@ -135,6 +141,9 @@ scheduler::~scheduler() {
     if (g.labels != nullptr) g.labels.get()->release();
   });
   stack::destroy(stacks_);
+  for (const auto& m : machines_) {
+    if (m->ring != nullptr) trace::listeners.give_back(*m->ring);
+  }
 }
 
 // keep_unfinished: goroutines that never ended are dropped without unwinding, and their memory is

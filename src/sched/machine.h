@@ -22,6 +22,25 @@ namespace weft::sched {
 class scheduler;
 struct machine;
 
+namespace trace {
+struct ring;
+}
+
+// counter: counts for the thread that owns it, and is read by anybody.
+class counter {
+ public:
+  void bump() noexcept { base::bump(value_); }
+  void add(std::uint64_t n) noexcept {
+    // relaxed: nobody else writes it, and it says nothing of anything else.
+    value_.store(value_.load(base::relaxed) + n, base::relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(base::relaxed); }
+  operator std::uint64_t() const noexcept { return get(); }
+
+ private:
+  base::atomic<std::uint64_t> value_{0};
+};
+
 inline constexpr std::size_t stack_cache_max = 64;
 inline constexpr std::size_t record_cache_max = 128;
 
@@ -67,7 +86,7 @@ struct machine {
   // revokes, under the handoff lock.
   alignas(64) base::atomic<std::uint64_t> seq{1};
   base::atomic<bool> revoked{false};
-  shown<std::uint64_t> dispatches = 0;      // written by the machine only
+  counter dispatches;                       // written by the machine only
   std::uint64_t spent_dispatch = 0;         // guarded by the handoff lock: it has used up its slice
   shown<std::uint64_t> asked_dispatch = 0;  // written by the monitor: which should give way
   // marked_dispatch: written by the machine only: which is in blocking(), with its processor.
@@ -96,6 +115,13 @@ struct machine {
   // Counters: written by the machine only, read by anybody.
   base::atomic<std::int64_t> spawned{0};
   base::atomic<std::int64_t> ended{0};
+  counter parks;
+  counter yields;
+  counter steals;  // successful ones
+  counter polls;   // looks at the network
+  counter timers;  // that were due
+
+  trace::ring* ring = nullptr;  // the recorder's; owner only
 
   // Sleeping: `handed` is written by the waker before `awake`, which publishes it.
   base::atomic<std::uint32_t> awake{0};

@@ -320,9 +320,11 @@ void scheduler::take_from(std::span<suspect> suspects) noexcept {
       s.p = nullptr;
       continue;
     }
+    trace::retaken(*m.current, s.p->index);
     m.p = nullptr;
     m.taken = true;
-    out_.fetch_add(1, base::relaxed);  // relaxed: its processor is not idle yet
+    retakes_.fetch_add(1, base::relaxed);  // relaxed: a count
+    out_.fetch_add(1, base::relaxed);      // relaxed: its processor is not idle yet
     if (!s.computing) continue;
     if (!m.worn && m.locked == nullptr) {
       m.worn = true;
@@ -378,6 +380,7 @@ void scheduler::take_again(machine& m) noexcept {
     return;
   }
   trace::yielded(*m.current);
+  m.yields.bump();
   m.deferred = deferred_action::yield;
   m.deferred_goroutine = m.current;
   switch_away(m, *m.current, nullptr, false);

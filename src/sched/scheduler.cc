@@ -435,7 +435,10 @@ goroutine* scheduler::steal(machine& m) noexcept {
         if (goroutine* g = m.p->roots.take()) return g;
       }
       if (&victim == m.p) continue;
-      if (goroutine* g = steal_from(m, victim, last_pass)) return g;
+      if (goroutine* g = steal_from(m, victim, last_pass)) {
+        m.steals.bump();
+        return g;
+      }
     }
   }
   return nullptr;
@@ -518,6 +521,7 @@ void scheduler::sleep_in_poller(machine& m) noexcept {
   if (stopping()) timeout = 0;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, timeout);
+  m.polls.bump();
   sleep_until_.store(0, base::seq_cst);  // nobody sleeps: armers need not wake
   // A processor first: then no moment exists in which all idle while events are in our hands.
   m.hold(take_idle_processor());
@@ -550,6 +554,7 @@ bool scheduler::poll_now(machine& m) noexcept {
   if (poller_->pending_count() == 0) return false;
   std::array<poll::completion, completions_max> done;
   const auto n = poller_->wait(done, 0);
+  m.polls.bump();
   deliver(m, {done.data(), n});
   return n > 0;
 }
@@ -559,14 +564,15 @@ void scheduler::deliver(machine& m, std::span<poll::completion> done) noexcept {
   wake_list woken;
   for (const auto& c : done)
     woken.claim(*static_cast<waiter*>(c.who.who), c.who.ticket, token_ready);
-  queue_woken(m, woken);
+  queue_woken(m, woken, trace::source::network);
 }
 
 void scheduler::run_timers(machine& m, processor& of, std::int64_t now) noexcept {
   if (of.timers.earliest() > now) return;
   wake_list woken;
-  of.timers.run_due(now, woken);
-  queue_woken(m, woken);
+  counter& due = m.owner != nullptr ? m.timers : monitor_timers_;
+  due.add(of.timers.run_due(now, woken));
+  queue_woken(m, woken, trace::source::timer);
 }
 
 // may_go_first: takes one of those that may, while blocking calls recur.
@@ -580,14 +586,14 @@ bool scheduler::may_go_first() noexcept {
 
 // queue_woken: what came from outside goes to the roots, or before all others if the monitor brings
 // it, or blocking calls recur (monitor.cc); more than one is reason to wake another processor.
-void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
+void scheduler::queue_woken(machine& m, wake_list& woken, trace::source by) noexcept {
   std::size_t queued = 0;
   while (waiter* w = woken.take()) {
     if (w->is_thread() || static_cast<goroutine*>(w)->owner != this) {
       ready(*w);
       continue;
     }
-    trace::readied(*static_cast<goroutine*>(w));
+    trace::readied(*static_cast<goroutine*>(w), by);
     if (m.owner == nullptr || may_go_first()) [[unlikely]] {
       push_first(*static_cast<goroutine*>(w));
     } else {
@@ -599,7 +605,7 @@ void scheduler::queue_woken(machine& m, wake_list& woken) noexcept {
 }
 
 void scheduler::make_runnable(goroutine& g) noexcept {
-  trace::readied(g);
+  trace::readied(g, trace::source::caller);
   machine* m = current_machine();
   const bool ours = m != nullptr && m->owner == this;
   // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler

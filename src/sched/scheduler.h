@@ -19,7 +19,12 @@
 #include "sched/file_slots.h"
 #include "sched/goroutine_pool.h"
 #include "sched/machine.h"
+#include "sched/trace.h"
 #include "sched/wake_list.h"
+
+namespace weft {
+struct metrics;
+}
 
 namespace weft::sched {
 
@@ -121,6 +126,10 @@ class scheduler {
   [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
   // end_simulated: run() returns, and nobody goes on.
   void end_simulated() noexcept;
+  // serial: tells the runtimes of a process apart.
+  [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
+  // measure: what has been counted; from any thread.
+  [[nodiscard]] metrics measure() const;
   // monitor_sleeps: whether the monitor rests, or sleeps in the poller, until somebody wakes it.
   [[nodiscard]] bool monitor_sleeps() const noexcept {
     // relaxed: tests look at it, and read nothing else by it.
@@ -194,7 +203,7 @@ class scheduler {
   void run_timers(machine& m, processor& of, std::int64_t now) noexcept;
   void queue_here(machine& m, goroutine& g) noexcept;
   [[nodiscard]] bool may_go_first() noexcept;
-  void queue_woken(machine& m, wake_list& woken) noexcept;
+  void queue_woken(machine& m, wake_list& woken, trace::source by) noexcept;
   void push_young(machine& m, goroutine& g) noexcept;
   void push_root(machine& m, goroutine& g) noexcept;
   void push_global(goroutine& g) noexcept;
@@ -315,6 +324,7 @@ class scheduler {
   // Constant after construction.
   simulation* const simulation_;
   const test_modes modes_;
+  const std::uint32_t serial_;
   std::vector<std::unique_ptr<processor>> processors_;
   std::shared_ptr<io_home> home_;
   poll::poller* poller_ = nullptr;  // home_'s
@@ -351,6 +361,9 @@ class scheduler {
   base::atomic<std::uint32_t> out_{0};        // goroutines that run without a processor; monitor.cc
   base::atomic<std::uint32_t> computing_{0};  // machines that do (machine.h)
   base::atomic<bool> stopping_{false};
+  base::atomic<std::uint64_t> retakes_{0};  // by the monitor, or for what is in blocking()
+  base::atomic<std::uint64_t> handoffs_{0};
+  counter monitor_timers_;  // the monitor's own: due while all processors were busy
   base::atomic<std::uint32_t> next_heap_{0};
   base::atomic<std::uint64_t> next_id_{1};
   base::atomic<std::int64_t> spawned_outside_{0};
