@@ -1,8 +1,8 @@
 #pragma once
 
 // atomic: the one door to atomics. Everything in the runtime names base::atomic, so that a model
-// checker can put its own type here and enumerate interleavings. Orders are always written out:
-// there is no implicit seq_cst in the tree.
+// checker puts its own type here and enumerates interleavings (tests/interleave). Orders are always
+// written out: there is no implicit seq_cst in the tree.
 
 #include <atomic>
 #include <cstdint>
@@ -57,5 +57,9 @@ inline void cpu_relax() noexcept {
   compiler_barrier();
 #endif
 }
+
+// spins_max: how often who waits for a lock relaxes before it sleeps. Here, because a model checker
+// has enough of one.
+inline constexpr int spins_max = 100;
 
 }  // namespace weft::base

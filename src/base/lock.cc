@@ -6,8 +6,6 @@
 namespace weft::base {
 namespace {
 
-constexpr int spins_max = 100;
-
 #if defined(WEFT_CHECK_RANKS)
 constexpr int held_max = 4200;  // a select of the largest size holds one lock a channel
 struct held_ranks {

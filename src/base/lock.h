@@ -13,6 +13,8 @@
 // the channel, which select sorts by). Debug and sanitizer builds assert it. Rejected: a ticket
 // lock (a descheduled holder stalls the whole line, and a virtual machine deschedules often);
 // std::mutex (no rank, 40 bytes, and hooks of libraries).
+//
+// Tests: lock_test.cc, tests/interleave/lock_test.cc (all interleavings, down to the futex).
 
 #include <cstdint>
 

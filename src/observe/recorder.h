@@ -51,8 +51,8 @@ void stop_recording(std::uint64_t session) noexcept;
 // another since. `living`: with the births of goroutines that began before.
 [[nodiscard]] recording read_recording(std::uint64_t session, bool living);
 
-// asked_recording: while one lives WEFT_TRACE is obeyed, if it is set: from the first on, and written
-// at the end of the last. A file that cannot be written ends the process.
+// asked_recording: while one lives WEFT_TRACE is obeyed, if it is set: from the first on, and
+// written at the end of the last. A file that cannot be written ends the process.
 class asked_recording {
  public:
   asked_recording();

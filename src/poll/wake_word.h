@@ -27,7 +27,8 @@
 //
 // Rejected: a flag that ask() sets and the reader of the interrupt clears: each wake-up without a
 // sleeper then costs a write, and a poll that does not wait can take the sleeper's interrupt away.
-// Tests: the wake tests in poller_test.cc, with threads.
+// Tests: the wake tests in poller_test.cc, with threads; tests/interleave/wake_word_test.cc, in all
+// interleavings.
 
 #include <cstdint>
 

@@ -24,7 +24,8 @@
 // only (skynet with a million leaves takes five times as long in first-in-first-out order, and
 // `young` gives runnext for nothing: it is the newest).
 //
-// Tests: run_queue_test.cc (owner against thieves, each item once), tests/model/run_queue.pml.
+// Tests: run_queue_test.cc (owner against thieves, each item once), tests/model/run_queue.pml;
+// tests/interleave/run_queue_test.cc runs this file in all interleavings, with weak orders.
 
 #include <array>
 #include <cstdint>
@@ -38,15 +39,20 @@ struct goroutine;
 
 inline constexpr std::uint32_t run_queue_capacity = 256;
 
-class young_queue {
+// Capacity: a power of two, as the indexes wrap. Fewer than run_queue_capacity only where all
+// interleavings are tried.
+template <std::uint32_t Capacity>
+class basic_young_queue {
+  static_assert(Capacity != 0 && (Capacity & (Capacity - 1)) == 0);
+
  public:
   // try_push: owner only; false when full.
   [[nodiscard]] bool try_push(goroutine* g) noexcept {
     const auto b = bottom_.load(base::relaxed);  // relaxed: only the owner writes it (I1)
     // acquire: a slot freed by a thief is read by it before we overwrite it (I3).
     const auto t = top_.load(base::acquire);
-    if (b - t >= run_queue_capacity) return false;
-    slots_[b % run_queue_capacity].store(g, base::relaxed);  // published by the next line
+    if (b - t >= Capacity) return false;
+    slots_[b % Capacity].store(g, base::relaxed);  // published by the next line
     // seq_cst: publishes the slot and the goroutine to take_oldest(), and comes before our caller's
     // look at idle processors.
     bottom_.store(b + 1, base::seq_cst);
@@ -68,7 +74,7 @@ class young_queue {
                     base::relaxed);  // relaxed: back to what it was; nothing new is published
       return nullptr;
     }
-    goroutine* g = slots_[b % run_queue_capacity].load(base::relaxed);
+    goroutine* g = slots_[b % Capacity].load(base::relaxed);
     if (size > 0) return g;
     // seq_cst: the last item: we and the thieves compete for it by the same exchange (I2).
     const bool ours = top_.compare_exchange_strong(t, t + 1, base::seq_cst, base::relaxed);
@@ -81,7 +87,7 @@ class young_queue {
     // relaxed: a hint; thieves may take it meanwhile.
     const auto b = bottom_.load(base::relaxed);
     if (static_cast<std::int32_t>(b - n - top_.load(base::relaxed)) <= 0) return nullptr;
-    return slots_[(b - 1 - n) % run_queue_capacity].load(base::relaxed);
+    return slots_[(b - 1 - n) % Capacity].load(base::relaxed);
   }
 
   // take_oldest: anybody; null when empty or when another one was quicker (*contended then).
@@ -90,7 +96,7 @@ class young_queue {
     auto t = top_.load(base::seq_cst);
     const auto b = bottom_.load(base::seq_cst);
     if (static_cast<std::int32_t>(b - t) <= 0) return nullptr;
-    goroutine* g = slots_[t % run_queue_capacity].load(base::relaxed);
+    goroutine* g = slots_[t % Capacity].load(base::relaxed);
     // seq_cst: takes the item if nobody did since (I2); also keeps the slot's read before the
     // owner's reuse of it (I3).
     if (top_.compare_exchange_strong(t, t + 1, base::seq_cst, base::relaxed)) return g;
@@ -109,18 +115,21 @@ class young_queue {
  private:
   alignas(64) base::atomic<std::uint32_t> top_{0};
   alignas(64) base::atomic<std::uint32_t> bottom_{0};
-  std::array<base::atomic<goroutine*>, run_queue_capacity> slots_{};
+  std::array<base::atomic<goroutine*>, Capacity> slots_{};
 };
 
-class root_queue {
+template <std::uint32_t Capacity>
+class basic_root_queue {
+  static_assert(Capacity != 0 && (Capacity & (Capacity - 1)) == 0);
+
  public:
   // try_push: owner only; false when full.
   [[nodiscard]] bool try_push(goroutine* g) noexcept {
     const auto t = tail_.load(base::relaxed);  // relaxed: only the owner writes it (I1)
     // acquire: as in young_queue::try_push.
     const auto h = head_.load(base::acquire);
-    if (t - h >= run_queue_capacity) return false;
-    slots_[t % run_queue_capacity].store(g, base::relaxed);  // published by the next line
+    if (t - h >= Capacity) return false;
+    slots_[t % Capacity].store(g, base::relaxed);  // published by the next line
     // seq_cst: publishes to take(), and comes before our caller's look at idle processors.
     tail_.store(t + 1, base::seq_cst);
     return true;
@@ -135,7 +144,7 @@ class root_queue {
       // acquire: sees the slot and the goroutine; pairs with the store in try_push().
       const auto t = tail_.load(base::acquire);
       if (static_cast<std::int32_t>(t - h) <= 0) return nullptr;
-      goroutine* g = slots_[h % run_queue_capacity].load(base::relaxed);
+      goroutine* g = slots_[h % Capacity].load(base::relaxed);
       // acq_rel: takes the item once (I2); our read of the slot ends before its reuse (I3).
       if (head_.compare_exchange_strong(h, h + 1, base::acq_rel, base::acquire)) return g;
       if (contended != nullptr) {
@@ -150,7 +159,7 @@ class root_queue {
     // relaxed: a hint; thieves may take it meanwhile.
     const auto h = head_.load(base::relaxed);
     if (static_cast<std::int32_t>(tail_.load(base::relaxed) - h - n) <= 0) return nullptr;
-    return slots_[(h + n) % run_queue_capacity].load(base::relaxed);
+    return slots_[(h + n) % Capacity].load(base::relaxed);
   }
 
   [[nodiscard]] std::uint32_t size() const noexcept {
@@ -164,7 +173,10 @@ class root_queue {
  private:
   alignas(64) base::atomic<std::uint32_t> head_{0};
   alignas(64) base::atomic<std::uint32_t> tail_{0};
-  std::array<base::atomic<goroutine*>, run_queue_capacity> slots_{};
+  std::array<base::atomic<goroutine*>, Capacity> slots_{};
 };
+
+using young_queue = basic_young_queue<run_queue_capacity>;
+using root_queue = basic_root_queue<run_queue_capacity>;
 
 }  // namespace weft::sched

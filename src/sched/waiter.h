@@ -35,7 +35,8 @@
 // two exchanges where one does.
 //
 // Tests: waiter_test.cc (claims race, one wins), tests/model/park.pml (verifies; fails without the
-// exchange in try_park).
+// exchange in try_park), tests/interleave/waiter_test.cc (this file in all interleavings; fails
+// without its orders).
 
 #include <cstdint>
 

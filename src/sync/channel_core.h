@@ -33,7 +33,8 @@
 // other side's code (Go copies types it knows; a C++ move may do anything, also use this channel).
 //
 // Tests: channel_test.cc, select_test.cc, tests/model/channel.pml, tests/model/select.pml,
-// tests/model/timer.pml (I6).
+// tests/model/timer.pml (I6), tests/interleave/channel_test.cc (all interleavings of a few
+// threads).
 
 #include <weft/detail/channel_core.h>
 

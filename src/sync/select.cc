@@ -19,7 +19,8 @@
 // the second.
 //
 // Tests: select_test.cc, tests/model/select.pml (verifies; fails without the order of locks, the
-// exchange of the claim, the second try, step 5, or a slot for each case).
+// exchange of the claim, the second try, step 5, or a slot for each case),
+// tests/interleave/channel_test.cc.
 
 #include <weft/select.h>
 
