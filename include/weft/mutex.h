@@ -11,8 +11,10 @@
 // for more than a millisecond the mutex is handed from holder to waiter until nobody has.
 //
 // Different from Go: a mutex knows its owner, and nobody else may unlock it. For handing a
-// permission from one goroutine to another use a channel. As in Go, locking it again waits for
-// ever.
+// permission from one goroutine to another use a channel. And where Go waits for ever, the process
+// ends: when the owner locks it again without a limit, or goroutines and threads that hold locks
+// wait for each other's in a circle ("fatal error: a cycle of locks - deadlock!", with all of
+// them).
 
 #include <weft/error.h>
 #include <weft/limit.h>
@@ -29,7 +31,8 @@ class mutex {
   mutex& operator=(const mutex&) = delete;
   ~mutex() = default;
 
-  // lock: waits until the caller owns it. What the last owner did before it unlocked is visible.
+  // lock: waits until the caller owns it; ends the process if that closes a cycle of locks. What
+  // the last owner did before it unlocked is visible.
   void lock() noexcept;
 
   // lock with a limit: an error (errc::timeout, errc::cancelled) means that the caller does not own

@@ -17,7 +17,8 @@
 //
 // As in Go a goroutine that reads must not lock for reading again: a writer may have queued in
 // between. Neither can a read lock be turned into the write lock. Different from Go: the write lock
-// knows its owner, and nobody else may unlock it. A read lock may be given back by another.
+// knows its owner, and nobody else may unlock it; and a cycle of waits for what somebody has locked
+// for writing ends the process when it closes (mutex.h). A read lock may be given back by another.
 //
 // Usable from plain threads, and before main. It may be destroyed when the last one has unlocked
 // it.

@@ -18,10 +18,13 @@
 
 #include <weft/limit.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace weft::test {
 
@@ -29,7 +32,7 @@ namespace weft::test {
 enum class verdict : unsigned char {
   passed,
   failed,      // an exception left the function, or a goroutine
-  deadlocked,  // all goroutines wait, and nothing can wake any of them
+  deadlocked,  // all goroutines wait and nothing can wake any, or some wait for each other's locks
   leaked,      // the function has returned, and goroutines wait that nothing can wake
   endless,     // it did not end within the steps it was given
 };
@@ -82,6 +85,71 @@ struct explore_options {
 // not move meanwhile (synctest.Wait). One caller at a time. Throws misuse_error outside of a
 // simulation.
 void wait();
+
+// certainty: what can be said of a goroutine that has not ended.
+enum class certainty : unsigned char {
+  proven,   // nothing can wake it, whatever the program does
+  suspect,  // it has waited for a while, without a limit, for what others could still do
+  unknown,  // it runs, sleeps, waits for a descriptor or a name, or its wait has a limit
+};
+
+// leak: a goroutine that was started and has not ended.
+struct leak {
+  std::uint64_t id = 0;
+  std::string name;
+  std::string state;   // as lists of goroutines have it: "chan receive"
+  std::string origin;  // where it was started: "function at file:line"
+  certainty how = certainty::unknown;
+  std::string why;
+};
+
+// text_of: a line for each, and where it was started.
+[[nodiscard]] std::string text_of(const std::vector<leak>& leaks);
+
+struct leak_options {
+  // settle: a wait that has not changed for so long is suspect.
+  std::chrono::milliseconds settle{20};
+  // patience: how long to wait until all have ended, or are settled. What is neither by then is
+  // unknown.
+  std::chrono::milliseconds patience{1000};
+};
+
+using leak_report = std::function<void(const std::vector<leak>&)>;
+
+// leak_check: which goroutines of the caller's runtime were started while it lives, and have not
+// ended. A scope joins its own; what this finds is what weft::go started, here or anywhere.
+//
+//   weft::test::leak_check none;
+//   serve_one(request);
+//   EXPECT_EQ(weft::test::text_of(none.find()), "");
+//
+// On a plain thread it looks at the only runtime that runs, and finds nothing without one: run()
+// drops what has not ended (report_leaks sees it before). May be made in one goroutine and asked in
+// another, by one at a time.
+class leak_check {
+ public:
+  // report: gets what the destructor finds, if it is not nothing, and no find() was called. Null:
+  // it is written to standard error.
+  explicit leak_check(leak_report report = {}, const leak_options& options = {});
+  // ~leak_check: unlike other destructors it waits, as find() does.
+  ~leak_check();
+  leak_check(const leak_check&) = delete;
+  leak_check& operator=(const leak_check&) = delete;
+
+  // find: waits until all have ended or settled, or patience is over, and returns who has not
+  // ended. The caller is none of them.
+  [[nodiscard]] std::vector<leak> find();
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+// report_leaks: from now on, whenever the function of a run() has returned, its goroutines that
+// have not ended are looked at as leak_check does, and `to` gets them before they are dropped, in
+// that runtime's first goroutine. Nothing is reported if there are none. Null: no more.
+// Process-wide; not while a runtime runs. weft/gtest.h makes failures of them.
+void report_leaks(leak_report to, const leak_options& options = {});
 
 // now: the caller's time: virtual in a simulation, else std::chrono::steady_clock's.
 [[nodiscard]] limit::clock::time_point now() noexcept;

@@ -27,6 +27,7 @@ enum class rank : std::uint8_t {
   scope,
   context,
   channel,
+  lock_waits,  // of who waits for which lock
   sync,        // mutex, wait_group, once: their wait queues
   cancel,      // a cancel source's list of waiters
   descriptor,  // the poller's record of a descriptor

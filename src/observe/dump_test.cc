@@ -363,14 +363,17 @@ TEST(dump_death, of_a_deadlock_has_the_stacks) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(weft::run([] {
                 const channel<int> c(0);
-                go([&] { receives_here(c); });
                 mutex m;
-                m.lock();
+                go([&] {
+                  m.lock();
+                  receives_here(c);
+                });
+                wait_until_parked(wait_reason::chan_receive, 1);
                 locks_here(m);
               }),
               testing::ExitedWithCode(2),
               "all goroutines are asleep - deadlock!\n(.|\n)*goroutine 1 \\[sync.Mutex.Lock\\]:\n"
-              "  on 0x[0-9a-f]+ held by goroutine 1\n(.|\n)*locks_here(.|\n)*receives_here");
+              "  on 0x[0-9a-f]+ held by goroutine 2\n(.|\n)*locks_here(.|\n)*receives_here");
 }
 
 TEST(dump_death, on_sigquit_has_the_stacks) {

@@ -123,6 +123,8 @@ struct goroutine : waiter {
 
   // What it waits for: written by itself before it parks, read by dumps that hold it.
   shown<wait_reason> reason = wait_reason::none;
+  shown<bool> limited =
+      false;  // a deadline or a cancellation may end it; settled once it has parked
   shown<const void*> object = nullptr;
   shown<std::int64_t> since_ns = 0;
 

@@ -36,6 +36,7 @@ base::lock<base::rank::leaf> registry_lock;  // of who writes to the registry (d
 base::atomic<std::size_t> own_threads{0};
 base::atomic<bool (*)(bool crashed) noexcept> reporter{nullptr};
 base::atomic<bool> sigquit_exits{false};
+base::atomic<void (*)(scheduler&)> end_watcher{nullptr};
 int sigquit_pipe[2] = {-1, -1};  // constant once the thread runs
 std::terminate_handler previous_terminate = nullptr;
 
@@ -317,6 +318,15 @@ scheduler* visit_only_scheduler() noexcept {
   // Under the lock, which inspect_leave() takes before run() waits for visitors.
   if (found != nullptr) found->begin_visit();
   return found;
+}
+
+void watch_ends(void (*f)(scheduler& s)) noexcept {
+  end_watcher.store(f, base::release);  // release: publishes what it looks at
+}
+
+void watched_end(scheduler& s) {
+  // acquire: pairs with the store in watch_ends().
+  if (auto* f = end_watcher.load(base::acquire)) f(s);
 }
 
 void for_each_scheduler(void (*f)(scheduler& s, void* argument), void* argument, bool crashed) {

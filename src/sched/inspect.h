@@ -30,6 +30,12 @@ void set_reporter(bool (*report)(bool crashed) noexcept) noexcept;
 void thread_begins() noexcept;
 void thread_ends() noexcept;
 
+// watch_ends: `f` is called by each runtime's first goroutine when its function has returned,
+// before the others are dropped. Null: no more.
+void watch_ends(void (*f)(scheduler& s)) noexcept;
+// watched_end: calls it.
+void watched_end(scheduler& s);
+
 // list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop
 // anybody; makes no allocation.
 void list_goroutines() noexcept;

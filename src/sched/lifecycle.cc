@@ -19,6 +19,7 @@
 #include "sched/inspect.h"
 #include "sched/io.h"
 #include "sched/labels.h"
+#include "sched/lock_wait.h"
 #include "sched/scheduler.h"
 #include "sched/simulation.h"
 #include "sched/thread_lock.h"
@@ -198,6 +199,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   g->invoke = [](void* raw) {
     const auto call = *static_cast<main_call*>(raw);
     call.invoke(call.closure);
+    watched_end(*call.self);
     // release: what main wrote is seen by run()'s caller.
     call.self->main_done_.store(1, base::release);
     base::futex_wake(call.self->main_done_, 1);
@@ -215,6 +217,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   stop_all();
   await_visitors();  // the last of those who came too late
   arch::sanitizer::take_over(&arch::sanitizer::all_left);
+  forget_lock_waits(*this);
   home_->end(out_after_stop_ == 0);
 }
 

@@ -126,6 +126,9 @@ class scheduler {
   [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
   // end_simulated: run() returns, and nobody goes on.
   void end_simulated() noexcept;
+  // end_stuck: some wait for each other for ever, as `text` says. True if that ends a simulation,
+  // once the caller has parked; else it should end the process.
+  [[nodiscard]] bool end_stuck(const std::string& text) noexcept;
   // serial: tells the runtimes of a process apart.
   [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
   // measure: what has been counted; from any thread.

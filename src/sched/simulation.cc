@@ -166,6 +166,12 @@ std::size_t seeded_simulation::decide(const situation& now) noexcept {
 
 void seeded_simulation::dead() noexcept { base::fatal("all goroutines are asleep - deadlock!"); }
 
+bool scheduler::end_stuck(const std::string& text) noexcept {
+  if (simulation_ == nullptr || !simulation_->stuck(text)) return false;
+  end_simulated();
+  return true;
+}
+
 void scheduler::end_simulated() noexcept {
   // release: what happened is seen by run()'s caller.
   main_done_.store(1, base::release);

@@ -78,6 +78,10 @@ class simulation {
   // dead: nobody will ever go on; the run ends, if it returns.
   virtual void dead() noexcept = 0;
 
+  // stuck: some wait for each other, and will for ever; `text` says who. True: the run ends; else
+  // the process does.
+  virtual bool stuck(const std::string& text) noexcept = 0;
+
   // panicked: an exception has left `g`. True: the run ends; else the process does, as ever.
   virtual bool panicked(const goroutine& g, const std::string& what) noexcept = 0;
 
@@ -96,6 +100,7 @@ class seeded_simulation final : public simulation {
   [[nodiscard]] std::size_t decide(const situation& now) noexcept override;
   bool settled(bool) noexcept override { return false; }
   void dead() noexcept override;
+  bool stuck(const std::string&) noexcept override { return false; }
   bool panicked(const goroutine&, const std::string&) noexcept override { return false; }
 
  private:

@@ -80,6 +80,11 @@ struct proxy_return {
   return *own_proxy;
 }
 
+// note_limit: for those who judge what is parked.
+void note_limit(waiter& who, bool limited) noexcept {
+  if (!who.is_thread()) static_cast<goroutine&>(who).limited = limited;
+}
+
 // cancellation: a wait's place in the list of what may cancel it; none if there is nothing.
 class cancellation {
  public:
@@ -87,7 +92,9 @@ class cancellation {
   cancellation(const cancellation&) = delete;
   cancellation& operator=(const cancellation&) = delete;
   ~cancellation() {
-    if (entered_) source_->remove(node_);
+    if (!entered_) return;
+    source_->remove(node_);
+    note_limit(*node_.who, false);
   }
   // enter: false if it has fired already.
   [[nodiscard]] bool enter(waiter& who, ticket at) noexcept {
@@ -95,6 +102,7 @@ class cancellation {
     node_.who = &who;
     node_.at = at;
     entered_ = source_->add(node_);
+    if (entered_) note_limit(who, true);
     return entered_;
   }
 
@@ -181,9 +189,11 @@ token wait::park(const limits& l) noexcept {
     by = park_bare();
   } else {
     timer deadline(who_, ticket_);
+    note_limit(who_, true);
     static_cast<goroutine&>(who_).owner->arm_timer(deadline, l.deadline_ns);
     by = park_bare();
     stop_timer(deadline);
+    note_limit(who_, false);
   }
   return by;
 }

@@ -103,6 +103,11 @@ class session final : public sched::simulation {
     if (!over_) conclude(verdict::deadlocked, list());
   }
 
+  bool stuck(const std::string& text) noexcept override {
+    if (!over_) conclude(verdict::deadlocked, text);
+    return true;
+  }
+
   bool panicked(const sched::goroutine& g, const std::string& what) noexcept override {
     if (!over_) conclude(verdict::failed, "goroutine " + title(g) + ": " + what);
     return true;

@@ -170,6 +170,8 @@ sched::token channel_core::wait_in(direction d, void* slot, const sched::limits&
   n.who = &w.who();
   n.at = w.at();
   n.slot = slot;
+  if (ends_watched) [[unlikely]]
+    watch_wait(d, l);
   enter(d, n);
   lock_.release();
   const sched::token by = w.park(l);

@@ -80,6 +80,13 @@ class kept {
   return d == direction::recv ? detail::receiving_end : detail::sending_end;
 }
 
+// orphans: what becomes of a goroutine that waits for a channel whose other end nobody has any
+// more.
+enum class orphans : unsigned char { ignored, reported, fatal };
+// watch_orphans: while no goroutine runs; else WEFT_LEAKS decides. ends_watched: not ignored.
+void watch_orphans(orphans o) noexcept;
+extern bool ends_watched;
+
 class channel_core {
  public:
   channel_core(std::size_t capacity, std::size_t element_size, void (*drop)(void*) noexcept);
@@ -95,6 +102,8 @@ class channel_core {
     ends_.fetch_add(which, base::relaxed);
   }
   void release(detail::ends which) noexcept {
+    if (ends_watched) [[unlikely]]
+      return release_watched(which);
     // acq_rel: the last one sees all that the others did.
     if (ends_.fetch_sub(which, base::acq_rel) == which) delete this;
   }
@@ -162,6 +171,9 @@ class channel_core {
     return d == direction::recv ? receivers_ : senders_;
   }
   sched::token wait_in(direction d, void* slot, const sched::limits& l, kept& k) noexcept;
+  // Of orphans.cc.
+  void release_watched(detail::ends which) noexcept;
+  void watch_wait(direction d, const sched::limits& l) noexcept;
 
   // Constant after construction.
   const std::uint64_t number_;

@@ -31,6 +31,7 @@
 #include "base/atomic.h"
 #include "sched/environment.h"
 #include "sched/gate.h"
+#include "sched/lock_wait.h"
 #include "sched/scheduler.h"
 #include "sync/owner.h"
 #include "sync/waiters.h"
@@ -102,6 +103,10 @@ class mutex_core {
   }
 
  private:
+  static std::uint32_t holder_seen_by(void* core, const sched::wait_node& n) noexcept;
+  [[nodiscard]] std::uint32_t holder() const noexcept {
+    return owner_of(waiters_.state.load(base::relaxed)) >> owner_shift;
+  }
   bool spin(word me) noexcept;
   bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
   sched::token lock_slow(word me, const sched::limits& l) noexcept;
@@ -143,6 +148,9 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
   mutex_node n;
   n.owner = me;
   n.since_ns = sched::now_ns();
+  sched::lock_wait known(me >> owner_shift, sched::wait_reason::mutex_lock, this, n,
+                         holder_seen_by);
+  if (sched::endless(l)) known.enter();
   bool was_woken = false;
   bool starves = false;
   for (;;) {
@@ -151,7 +159,7 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
       waiters_.lock.release();
       return sched::token_ready;
     }
-    const auto by = waiters_.park(w, n, was_woken, l);
+    const auto by = waiters_.park(w, n, was_woken, l, [&] { known.look(holder()); });
     if (by == token_handed) return sched::token_ready;
     if (by != sched::token_ready) {
       base::locked hold(waiters_.lock);
@@ -163,6 +171,13 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
     starves = sched::now_ns() - n.since_ns > starvation_ns;
     w.again();
   }
+}
+
+// holder_seen_by: for lock_wait.h. Under the lock a hand-over is whole, and an owner is one (I1).
+std::uint32_t mutex_core::holder_seen_by(void* core, const sched::wait_node& n) noexcept {
+  auto& m = *static_cast<mutex_core*>(core);
+  const base::locked hold(m.waiters_.lock);
+  return n.linked() ? m.holder() : 0;
 }
 
 void mutex_core::unlock_slow() noexcept {

@@ -57,6 +57,7 @@
 #include "base/atomic.h"
 #include "sched/environment.h"
 #include "sched/gate.h"
+#include "sched/lock_wait.h"
 #include "sync/owner.h"
 #include "sync/waiters.h"
 
@@ -116,7 +117,7 @@ class rwmutex_core {
   void unlock(owner_number me) noexcept;
 
   sched::token lock_shared(owner_number me, const sched::limits& l) noexcept {
-    return try_lock_shared(me) ? sched::token_ready : lock_shared_slow(l);
+    return try_lock_shared(me) ? sched::token_ready : lock_shared_slow(me, l);
   }
   bool try_lock_shared(owner_number me) noexcept {
     word old = word_.load(base::relaxed);
@@ -128,9 +129,9 @@ class rwmutex_core {
     }
     return false;
   }
-  [[nodiscard]] owner_number owner() const noexcept {
-    return waiters_.state.load(base::relaxed);  // relaxed: a glance
-  }
+  // owner: who owns the write lock; 0 is nobody. relaxed: only whether it is the caller is asked,
+  // and that changes by the caller, or by who hands over, before the claim; else it is a glance.
+  [[nodiscard]] owner_number owner() const noexcept { return waiters_.state.load(base::relaxed); }
 
   void unlock_shared(owner_number me) noexcept {
     word old = word_.load(base::relaxed);
@@ -163,7 +164,7 @@ class rwmutex_core {
   bool take_or_announce(bool was_woken, bool starves) noexcept;
   bool share_or_announce() noexcept;
   sched::token lock_slow(owner_number me, const sched::limits& l) noexcept;
-  sched::token lock_shared_slow(const sched::limits& l) noexcept;
+  sched::token lock_shared_slow(owner_number me, const sched::limits& l) noexcept;
   void unlock_shared_slow() noexcept;
 
   void settle(sched::wake_list& woken) noexcept;
@@ -176,9 +177,9 @@ class rwmutex_core {
   [[nodiscard]] bool nobody_waits() noexcept { return writers().empty() && readers_.empty(); }
   [[nodiscard]] word waiting_if_any() noexcept { return nobody_waits() ? 0 : waiting; }
 
-  // owner: who owns the write lock; 0 is nobody. relaxed: only whether it is the caller is asked,
-  // and that changes by the caller, or by who hands over, before the claim.
+  // relaxed: as owner().
   void set_owner(owner_number n) noexcept { waiters_.state.store(n, base::relaxed); }
+  static std::uint32_t writer_seen_by(void* core, const sched::wait_node& n) noexcept;
 
   base::atomic<word> word_{0};
   waiters waiters_;            // writers; its state is the owner
@@ -269,6 +270,8 @@ sched::token rwmutex_core::lock_slow(owner_number me, const sched::limits& l) no
   writer_node n;
   n.owner = me;
   n.since_ns = sched::now_ns();
+  sched::lock_wait known(me, sched::wait_reason::rwmutex_lock, this, n, writer_seen_by);
+  if (sched::endless(l)) known.enter();
   bool was_woken = false;
   bool starves = false;
   for (;;) {
@@ -278,7 +281,7 @@ sched::token rwmutex_core::lock_slow(owner_number me, const sched::limits& l) no
       waiters_.lock.release();
       return sched::token_ready;
     }
-    const auto by = waiters_.park(w, n, was_woken, l);
+    const auto by = waiters_.park(w, n, was_woken, l, [&] { known.look(owner()); });
     if (by == token_handed) return sched::token_ready;
     if (by != sched::token_ready) {
       sched::wake_list woken;
@@ -290,6 +293,14 @@ sched::token rwmutex_core::lock_slow(owner_number me, const sched::limits& l) no
     starves = sched::now_ns() - n.since_ns > starvation_ns;
     w.again();
   }
+}
+
+// writer_seen_by: for lock_wait.h. Who owns it has said so before it waits anywhere, and says
+// otherwise before it lets go; under the lock nobody else can (hand_over).
+std::uint32_t rwmutex_core::writer_seen_by(void* core, const sched::wait_node& n) noexcept {
+  auto& m = *static_cast<rwmutex_core*>(core);
+  const base::locked hold(m.waiters_.lock);
+  return n.linked() ? m.owner() : 0;
 }
 
 bool rwmutex_core::try_lock(owner_number me) noexcept {
@@ -330,15 +341,17 @@ bool rwmutex_core::share_or_announce() noexcept {
   }
 }
 
-sched::token rwmutex_core::lock_shared_slow(const sched::limits& l) noexcept {
+sched::token rwmutex_core::lock_shared_slow(owner_number me, const sched::limits& l) noexcept {
   sched::wait w(sched::wait_reason::rwmutex_rlock, this);
+  sched::wait_node n;
+  sched::lock_wait known(me, sched::wait_reason::rwmutex_rlock, this, n, writer_seen_by);
+  if (sched::endless(l)) known.enter();
   waiters_.lock.acquire();
   if (share_or_announce()) {
     waiters_.lock.release();
     return sched::token_ready;
   }
-  sched::wait_node n;
-  const auto by = waiters_.park_in(readers_, w, n, false, l);
+  const auto by = waiters_.park_in(readers_, w, n, false, l, [&] { known.look(owner()); });
   if (by == sched::token_ready) return by;
   sched::wake_list woken;
   base::locked hold(waiters_.lock);

@@ -17,6 +17,10 @@
 namespace weft::sync {
 
 class waiters {
+  struct nothing {
+    void operator()() const noexcept {}
+  };
+
  public:
   base::lock<base::rank::sync> lock;
 
@@ -28,15 +32,17 @@ class waiters {
 
   // park: waits in the queue. `lock` is held when it is called and not when it returns. The node is
   // in nobody's hands afterwards.
-  template <class Node>
-  sched::token park(sched::wait& w, Node& n, bool at_front, const sched::limits& l) noexcept {
-    return park_in(queue_, w, n, at_front, l);
+  template <class Node, class Before = nothing>
+  sched::token park(sched::wait& w, Node& n, bool at_front, const sched::limits& l,
+                    Before&& before = {}) noexcept {
+    return park_in(queue_, w, n, at_front, l, before);
   }
 
-  // park_in: in another queue of the object, which the same lock guards.
-  template <class Node>
+  // park_in: in another queue of the object, which the same lock guards. `before` is called when
+  // the node is in the queue and the lock is not held, before anybody parks.
+  template <class Node, class Before = nothing>
   sched::token park_in(sched::wait_queue& queue, sched::wait& w, Node& n, bool at_front,
-                       const sched::limits& l) noexcept {
+                       const sched::limits& l, Before&& before = {}) noexcept {
     n.who = &w.who();
     n.at = w.at();
     if (at_front) {
@@ -45,6 +51,7 @@ class waiters {
       queue.push_back(n);
     }
     lock.release();
+    before();
     const sched::token by = w.park(l);
     if (by == sched::token_timeout || by == sched::token_cancelled) {
       base::locked hold(lock);

@@ -6,6 +6,7 @@
 #include "sched/environment.h"
 #include "sched/machine.h"
 #include "sched/wait.h"
+#include "sync/channel_core.h"
 #include "sync/context.h"
 #include "sync/random.h"
 
@@ -83,6 +84,13 @@ sched::limits limit::raw() const noexcept { return {}; }
 }  // namespace weft
 
 namespace weft::sync {
+
+// Nobody watches who has the ends of channels.
+bool ends_watched = false;
+void channel_core::release_watched(detail::ends) noexcept { interleave::fail("nobody watches"); }
+void channel_core::watch_wait(direction, const sched::limits&) noexcept {
+  interleave::fail("nobody watches");
+}
 
 bool context_state::settle() noexcept { interleave::fail("no context is here"); }
 

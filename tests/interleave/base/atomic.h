@@ -91,6 +91,9 @@ class atomic {
   interleave::cell cell_;
 };
 
+// bump: of a counter, of which nothing is asked here.
+inline void bump(atomic<std::uint64_t>& of) noexcept { of.store(of.load(relaxed) + 1, relaxed); }
+
 inline void thread_fence(order o, interleave::site at = interleave::site::current()) noexcept {
   interleave::fence(o, at);
 }
