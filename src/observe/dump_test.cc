@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -130,8 +131,8 @@ TEST(dump, says_on_which_thread_runs_who_has_no_stack_to_show) {
         EXPECT_EQ(group["state"], "running");
         EXPECT_EQ(member["thread"], thread.load());
         EXPECT_TRUE(group["stack"].empty());
-        EXPECT_THAT(dump(), HasSubstr("\"busy\" [running on thread " +
-                                      std::to_string(thread.load()) + "]:\n  (no stack shown)\n"));
+        EXPECT_THAT(dump(), HasSubstr("\"busy\" [running]:\n  on thread " +
+                                      std::to_string(thread.load()) + "\n  (no stack shown)\n"));
         over = true;
         await_others();
       },
@@ -142,10 +143,22 @@ TEST(dump, names_who_could_run) {
   weft::run(
       [] {
         if (sync_test::retaken()) GTEST_SKIP() << "whoever is ready runs at once";
-        go({.name = "unborn"}, [] {});
-        const auto [group, member] = member_named(dump_json(), "unborn");
-        EXPECT_EQ(group["state"], "runnable");
-        EXPECT_TRUE(group["stack"].empty());
+        // Should the first of them run before the dump is done, the others cannot.
+        std::atomic<bool> over = false;
+        for (int i = 0; i < 8; ++i) {
+          go({.name = "unborn"}, [&] {
+            while (!over) {
+            }
+          });
+        }
+        const auto all = dump_json();
+        over = true;
+        const auto can_run =
+            std::ranges::find(all["groups"], "runnable", [](const json& g) { return g["state"]; });
+        ASSERT_NE(can_run, all["groups"].end());
+        EXPECT_EQ((*can_run)["members"][0]["name"], "unborn");
+        EXPECT_TRUE((*can_run)["stack"].empty());
+        await_others();
       },
       {.max_procs = 1});
 }

@@ -39,10 +39,9 @@ void write_name(out& to, const seen& s) {
   if (s.name[0] != '\0') to << " \"" << s.name.data() << '"';
 }
 
-// write_state: as in "running on thread 17, locked to thread".
+// write_state: as in "chan receive, 3 minutes, locked to thread".
 void write_state(out& to, const snapshot& all, const kind& k, const seen& s) {
   to << k.state;
-  if (s.thread != 0) to << " on thread " << s.thread;
   const auto minutes = k.waits ? minutes_of(all, s) : 0;
   if (minutes > 0) to << ", " << minutes << (minutes == 1 ? " minute" : " minutes");
   if (s.locked) to << ", locked to thread";
@@ -70,6 +69,7 @@ void write_single(out& to, const snapshot& all, const kind& k, const seen& s, sy
   to << ']';
   write_labels(to, all, s);
   to << ":\n";
+  if (s.thread != 0) to << "  on thread " << s.thread << '\n';
   if (k.waits && s.object != nullptr) {
     to << "  ";
     write_object(to, all, s);
@@ -99,6 +99,7 @@ void write_many(out& to, const snapshot& all, const group& g, symbols& names) {
     write_state(to, all, g.of, s);
     to << ']';
     write_labels(to, all, s);
+    if (s.thread != 0) to << " on thread " << s.thread;
     if (g.of.waits && s.object != nullptr) {
       to << ' ';
       write_object(to, all, s);

@@ -15,6 +15,7 @@
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -235,7 +236,7 @@ RIGHT(library_misuse, permissions_one_by_one) {
 // A participant that has no more to do goes without a word.
 WRONG(library_misuse, barrier_of_those_who_left, always) {
   barrier<> step(3);
-  int steps = 0;
+  std::atomic<int> steps = 0;
   wait_group all;
   for (int part = 1; part <= 3; ++part) {
     all.go([&, part] {
@@ -251,7 +252,7 @@ WRONG(library_misuse, barrier_of_those_who_left, always) {
 
 RIGHT(library_misuse, barrier_of_those_who_left) {
   barrier<> step(3);
-  int steps = 0;
+  std::atomic<int> steps = 0;
   wait_group all;
   for (int part = 1; part <= 3; ++part) {
     all.go([&, part] {
