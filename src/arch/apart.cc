@@ -6,6 +6,10 @@
 
 #include <cerrno>
 
+extern "C" int __tsan_get_report_data(void* report, const char** description, int* count,
+                                      int* stacks, int* accesses, int* locations, int* mutexes,
+                                      int* threads, int* unique_threads, void** sleep_trace,
+                                      unsigned long trace_size);
 extern "C" int __tsan_get_report_mop(void* report, unsigned long index, int* thread, void** address,
                                      int* size, int* write, int* atomic, void** trace,
                                      unsigned long trace_size);
@@ -19,9 +23,14 @@ class ReportDesc;
 bool OnReport(const ReportDesc* report, bool suppressed);
 [[clang::disable_sanitizer_instrumentation]] bool OnReport(const ReportDesc* report,
                                                            bool suppressed) {
+  const char* text = nullptr;
   int number = 0;
+  int accesses = 0;
   void* address = nullptr;
   void* trace = nullptr;
+  __tsan_get_report_data(const_cast<ReportDesc*>(report), &text, &number, &number, &accesses,
+                         &number, &number, &number, &number, &trace, 1);
+  if (accesses == 0) return suppressed;  // of locks, say
   __tsan_get_report_mop(const_cast<ReportDesc*>(report), 0, &number, &address, &number, &number,
                         &number, &trace, 1);
   return suppressed || address == &errno;

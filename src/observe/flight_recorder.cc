@@ -7,9 +7,11 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <string>
 
 #include "base/assert.h"
-#include "base/lock.h"
 #include "observe/recorder.h"
 #include "observe/timeline.h"
 #include "sched/trace.h"
@@ -76,55 +78,54 @@ namespace observe {
 namespace {
 
 // What the environment asks for: several runtimes at once are one recording; it is written when the
-// last of them ends.
-base::lock<base::rank::leaf> asked_lock;
-std::size_t runtimes = 0;              // guarded by asked_lock
-base::atomic<std::uint64_t> asked{0};  // the session
+// last of them ends. asked_lock is held for all of a beginning and all of an end, writing included.
+std::mutex asked_lock;
+std::size_t runtimes = 0;                // guarded by asked_lock
+std::string asked_file;                  // absolute; written when `runtimes` was 0
+base::atomic<std::uint64_t> session{0};  // 0: none could be begun
+
+void write_asked() noexcept {
+  // relaxed: the recorder's lock orders the rest.
+  const auto bytes = draw(read_recording(session.load(base::relaxed), false));
+  if (const int wrong = write_file(asked_file.c_str(), bytes); wrong != 0) {
+    base::write_stderr("weft: " + error::from_errno(wrong, "WEFT_TRACE", asked_file).message() +
+                       '\n');
+  }
+}
 
 const char* asked_path() noexcept {
   const char* path = std::getenv("WEFT_TRACE");
   return path != nullptr && *path != '\0' ? path : nullptr;
 }
 
-void write_asked(bool living) noexcept {
-  // relaxed: the recorder's lock orders the rest.
-  const auto bytes = draw(read_recording(asked.load(base::relaxed), living));
-  if (const int wrong = write_file(asked_path(), bytes); wrong != 0) {
-    base::write_stderr("weft: " + error::from_errno(wrong, "WEFT_TRACE", asked_path()).message() +
-                       '\n');
-  }
-}
-
 }  // namespace
 
 asked_recording::asked_recording() : asked_(asked_path() != nullptr) {
   if (!asked_) return;
-  const char* path = asked_path();
-  {
-    const base::locked hold(asked_lock);
-    if (runtimes++ != 0) return;
-  }
-  const int fd = open_to_write(path, 0);
+  const std::scoped_lock hold(asked_lock);
+  if (runtimes++ != 0) return;
+  asked_file = std::filesystem::absolute(asked_path()).string();
+  const int fd = open_to_write(asked_file.c_str(), 0);
   int wrong = fd < 0 ? errno : 0;
   if (fd >= 0) ::close(fd);
-  std::uint64_t session = 0;
-  if (wrong == 0) session = start_recording(wrong);
-  if (wrong != 0) base::fatal(error::from_errno(wrong, "WEFT_TRACE", path).message());
-  asked.store(session, base::relaxed);  // relaxed: as above
-  // release: publishes `asked`; pairs with the exchange of who dies.
-  sched::trace::listeners.at_end.store([]() noexcept { write_asked(false); }, base::release);
+  if (wrong != 0) base::fatal(error::from_errno(wrong, "WEFT_TRACE", asked_file).message());
+  session.store(start_recording(wrong), base::relaxed);  // relaxed: as above
+  if (wrong != 0) {
+    base::write_stderr("weft: WEFT_TRACE: nothing is recorded: the program records already\n");
+    return;
+  }
+  // release: publishes the session; pairs with the exchange of who dies.
+  sched::trace::listeners.at_end.store([]() noexcept { write_asked(); }, base::release);
 }
 
 asked_recording::~asked_recording() {
   if (!asked_) return;
-  {
-    const base::locked hold(asked_lock);
-    if (--runtimes != 0) return;
-  }
+  const std::scoped_lock hold(asked_lock);
+  if (--runtimes != 0 || session.load(base::relaxed) == 0) return;  // relaxed: under the lock
   // acq_rel: whoever dies meanwhile writes it, or we do.
   if (sched::trace::listeners.at_end.exchange(nullptr, base::acq_rel) == nullptr) return;
-  stop_recording(asked.load(base::relaxed));
-  write_asked(false);
+  stop_recording(session.load(base::relaxed));  // relaxed: under the lock
+  write_asked();
 }
 
 }  // namespace observe

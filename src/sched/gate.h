@@ -32,7 +32,7 @@ class [[nodiscard]] gate {
     if (here != nullptr) enter_runtime(*here);
   }
   ~gate() {
-    if (caller_ != nullptr) leave_runtime(*caller_->last_machine);
+    if (caller_ != nullptr) leave_runtime(*caller_->last_machine.own());
   }
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;

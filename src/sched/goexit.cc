@@ -49,6 +49,7 @@ void scheduler::land_exit(goroutine& g) noexcept {
   g.exit_landed = true;
   if (&g != main_) return;
   main_ = nullptr;
+  main_returns();
   // release: pairs with the load in looks_dead().
   main_exited_.store(true, base::release);
 }

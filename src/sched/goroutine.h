@@ -53,6 +53,8 @@ class shown {
     return value_.load(std::is_pointer_v<T> ? base::acquire : base::relaxed);
   }
   operator T() const noexcept { return get(); }
+  // own: for who runs the goroutine.
+  [[nodiscard]] T own() const noexcept { return value_.load(base::relaxed); }
 
  private:
   base::atomic<T> value_;

@@ -36,6 +36,7 @@ base::lock<base::rank::leaf> registry_lock;  // of who writes to the registry (d
 base::atomic<std::size_t> own_threads{0};
 base::atomic<bool (*)(bool crashed) noexcept> reporter{nullptr};
 base::atomic<bool> sigquit_exits{false};
+base::atomic<bool> dropped_any{false};
 base::atomic<void (*)(scheduler&)> end_watcher{nullptr};
 int sigquit_pipe[2] = {-1, -1};  // constant once the thread runs
 std::terminate_handler previous_terminate = nullptr;
@@ -318,6 +319,13 @@ scheduler* visit_only_scheduler() noexcept {
   // Under the lock, which inspect_leave() takes before run() waits for visitors.
   if (found != nullptr) found->begin_visit();
   return found;
+}
+
+bool goroutines_dropped() noexcept {
+  return dropped_any.load(base::acquire);  // acquire: pairs with the store below
+}
+void note_dropped(bool any) noexcept {
+  dropped_any.store(any, base::release);  // release: before their stacks go
 }
 
 void watch_ends(void (*f)(scheduler& s)) noexcept {

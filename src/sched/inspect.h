@@ -36,6 +36,11 @@ void watch_ends(void (*f)(scheduler& s)) noexcept;
 // watched_end: calls it.
 void watched_end(scheduler& s);
 
+// goroutines_dropped: whether any run() has ended while goroutines stood where they were: their
+// stacks are gone, but what they waited for may still name them.
+[[nodiscard]] bool goroutines_dropped() noexcept;
+void note_dropped(bool any) noexcept;
+
 // list_goroutines: writes every goroutine of every scheduler to descriptor 2. Does not stop
 // anybody; makes no allocation.
 void list_goroutines() noexcept;

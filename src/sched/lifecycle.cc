@@ -199,6 +199,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   g->invoke = [](void* raw) {
     const auto call = *static_cast<main_call*>(raw);
     call.invoke(call.closure);
+    call.self->main_returns();
     watched_end(*call.self);
     // release: what main wrote is seen by run()'s caller.
     call.self->main_done_.store(1, base::release);
@@ -218,6 +219,7 @@ void scheduler::run(void (*invoke)(void*), void* closure, const spawn_request& r
   await_visitors();  // the last of those who came too late
   arch::sanitizer::take_over(&arch::sanitizer::all_left);
   forget_lock_waits(*this);
+  if (goroutine_count() > 0) note_dropped(true);
   home_->end(out_after_stop_ == 0);
 }
 

@@ -29,7 +29,7 @@ struct alignas(64) bucket {
   base::atomic<std::uint32_t> count{0};  // of waits; written under lock
 };
 
-constexpr std::size_t bucket_count = 256;
+constexpr std::size_t bucket_count = 4096;
 constinit std::array<bucket, bucket_count> buckets{};
 
 bucket& bucket_of(std::uint32_t number) noexcept { return buckets[number % bucket_count]; }
@@ -50,6 +50,7 @@ std::string trace_text() {
 }  // namespace
 
 void lock_wait::enter() noexcept {
+  if (numbers_repeat()) return;
   who_ = current_goroutine();
   if (who_ == nullptr) thread_id_ = thread_id();
   bucket& b = bucket_of(number_);
@@ -66,6 +67,8 @@ void lock_wait::leave() noexcept {
   // relaxed: who sees the larger one finds nobody.
   b.count.store(b.count.load(base::relaxed) - 1, base::relaxed);
 }
+
+bool lock_wait::stands() const noexcept { return who_ == nullptr || !who_->owner->main_returned(); }
 
 void forget_lock_waits(const scheduler& of) noexcept {
   for (bucket& b : buckets) {
@@ -195,7 +198,7 @@ class lock_chain {
     if (b.count.load(base::seq_cst) == 0) return 0;
     const base::locked hold(b.lock);
     for (lock_wait* w = b.waits.front(); w != nullptr; w = b.waits.next(*w))
-      if (w->number_ == number) return f(*w);
+      if (w->number_ == number) return w->stands() ? f(*w) : 0;
     return 0;
   }
 

@@ -35,9 +35,12 @@
 // its queue sees all others in theirs. A lock that changes hands closes none: who has got it does
 // not wait.
 //
-// I3  An entry is found only while its waiter is in lock(): then its lock has not been destroyed.
-//     Entries of goroutines that a runtime drops when it ends are dropped with them
-//     (forget_lock_waits).
+// I3  An entry is found only while its waiter is in lock(): then its lock has not been destroyed;
+//     but for goroutines that are dropped in there, which may wait for what main's function has
+//     destroyed. So those of a runtime count no more when that has returned (stands), and go when
+//     it ends (forget_lock_waits). What is left are looks that stand in such a lock while main
+//     destroys it.
+// I4  Numbers are unique. When they have begun anew, after 2^29 of them, nobody enters any more.
 //
 // The bucket's count spares its lock to those who find nobody there: the common case, an owner that
 // runs. enter() writes it before the node is queued, look() reads it behind that, both seq_cst: of
@@ -93,6 +96,7 @@ struct lock_wait : base::list_node {
   friend void forget_lock_waits(const scheduler& of) noexcept;
 
   void leave() noexcept;
+  [[nodiscard]] bool stands() const noexcept;
   void follow(std::uint32_t holder) noexcept;
 
   const std::uint32_t number_;

@@ -126,6 +126,13 @@ class scheduler {
   [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
   // end_simulated: run() returns, and nobody goes on.
   void end_simulated() noexcept;
+  // main_returns: the first goroutine's function has returned: what was its is gone.
+  void main_returns() noexcept {
+    main_returned_.store(true, base::release);  // release: pairs with the load below
+  }
+  [[nodiscard]] bool main_returned() const noexcept {
+    return main_returned_.load(base::acquire);  // acquire: nothing is read of what is gone before
+  }
   // end_stuck: some wait for each other for ever, as `text` says. True if that ends a simulation,
   // once the caller has parked; else it should end the process.
   [[nodiscard]] bool end_stuck(const std::string& text) noexcept;
@@ -373,7 +380,8 @@ class scheduler {
   base::atomic<std::uint32_t> main_done_{0};
   const goroutine* main_ = nullptr;        // until it calls goexit(); its own
   base::atomic<bool> main_exited_{false};  // it did
-  base::atomic<std::uint32_t> exits_{0};   // a futex word: grows when a machine exits
+  base::atomic<bool> main_returned_{false};
+  base::atomic<std::uint32_t> exits_{0};  // a futex word: grows when a machine exits
   std::size_t out_after_stop_ = 0;
   // Of the machine of a simulation: who is ready, and who of them goes on next.
   std::vector<goroutine*> simulated_ready_;

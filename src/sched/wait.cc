@@ -10,15 +10,31 @@
 
 namespace weft::sched {
 
+namespace {
+
+base::atomic<std::uint32_t> numbers_taken{1};
+base::atomic<bool> numbers_begun_anew{false};
+
+}  // namespace
+
 std::uint32_t take_numbers(std::uint32_t count) noexcept {
-  static base::atomic<std::uint32_t> taken{1};
-  auto first = taken.load(base::relaxed);
+  auto taken = numbers_taken.load(base::relaxed);
   for (;;) {
-    if (first > numbers_end - count) first = 1;
-    // relaxed: they say nothing of anything else.
-    if (taken.compare_exchange_weak(first, first + count, base::relaxed, base::relaxed))
+    const bool anew = taken > numbers_end - count;
+    const std::uint32_t first = anew ? 1 : taken;
+    if (anew) numbers_begun_anew.store(true, base::relaxed);
+    // relaxed, all: they say nothing of anything else.
+    if (numbers_taken.compare_exchange_weak(taken, first + count, base::relaxed, base::relaxed))
       return first;
   }
+}
+
+bool numbers_repeat() noexcept {
+  return numbers_begun_anew.load(base::relaxed);  // relaxed: as above
+}
+
+void exhaust_numbers() noexcept {
+  numbers_taken.store(numbers_end - 1, base::relaxed);  // relaxed: as above
 }
 
 namespace {

@@ -69,6 +69,10 @@ enum class [[nodiscard]] claim_outcome : std::uint8_t { lost, won_running, won_p
 // begin anew at the end: by then who had the first ones is long gone.
 inline constexpr std::uint32_t numbers_end = 1U << 29;
 [[nodiscard]] std::uint32_t take_numbers(std::uint32_t count) noexcept;
+// numbers_repeat: whether they have begun anew: two that live may have one number.
+[[nodiscard]] bool numbers_repeat() noexcept;
+// exhaust_numbers: of tests: they begin anew at once.
+void exhaust_numbers() noexcept;
 
 class waiter {
  public:

@@ -54,7 +54,7 @@ std::pair<certainty, const char*> judge(const sched::goroutine& g) noexcept {
       break;
     case wait_reason::chan_send:
       if (!channel->has(detail::receiving_end))
-        return {certainty::proven, "the channel's last receiver has gone"};
+        return {certainty::suspect, "the channel's last receiver has gone: only a close wakes it"};
       break;
     case wait_reason::sleep:
     case wait_reason::resolve:

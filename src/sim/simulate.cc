@@ -151,6 +151,7 @@ class session final : public sched::simulation {
       return conclude(verdict::failed, e.what());
     }
     returned_ = true;
+    scheduler_->main_returns();
     // Who has not ended gets to where it waits, however long it sleeps before (settled).
     if (scheduler_->goroutine_count() > 1) park();
   }

@@ -170,10 +170,11 @@ sched::token channel_core::wait_in(direction d, void* slot, const sched::limits&
   n.who = &w.who();
   n.at = w.at();
   n.slot = slot;
-  if (ends_watched) [[unlikely]]
-    watch_wait(d, l);
+  const bool orphaned = ends_watched && begins_orphaned(d, l);
   enter(d, n);
   lock_.release();
+  if (orphaned) [[unlikely]]
+    tell_orphaned(d);
   const sched::token by = w.park(l);
   if (served(by)) {
     lock_.pass();  // I5

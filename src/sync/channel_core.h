@@ -83,7 +83,8 @@ class kept {
 // orphans: what becomes of a goroutine that waits for a channel whose other end nobody has any
 // more.
 enum class orphans : unsigned char { ignored, reported, fatal };
-// watch_orphans: while no goroutine runs; else WEFT_LEAKS decides. ends_watched: not ignored.
+// watch_orphans: while no goroutine runs, and for channels made from now on; else WEFT_LEAKS
+// decides. ends_watched: not ignored.
 void watch_orphans(orphans o) noexcept;
 extern bool ends_watched;
 
@@ -173,7 +174,8 @@ class channel_core {
   sched::token wait_in(direction d, void* slot, const sched::limits& l, kept& k) noexcept;
   // Of orphans.cc.
   void release_watched(detail::ends which) noexcept;
-  void watch_wait(direction d, const sched::limits& l) noexcept;
+  [[nodiscard]] bool begins_orphaned(direction d, const sched::limits& l) const noexcept;
+  static void tell_orphaned(direction d) noexcept;
 
   // Constant after construction.
   const std::uint64_t number_;

@@ -11,7 +11,10 @@
 
 #include <array>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <latch>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
@@ -256,6 +259,43 @@ TEST(lock_cycle, right_programs_have_none) {
     for (auto& t : threads) join_from_goroutine(t);
     EXPECT_GT(s.count, 0);
   });
+}
+
+// Two that live may have one number then: nothing can be said.
+TEST(lock_cycle, nothing_is_claimed_when_numbers_repeat) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        sched::exhaust_numbers();
+        weft::run([] {
+          mutex m;
+          m.lock();
+          go([&] { m.lock(); });
+          wait_until_parked(wait_reason::mutex_lock, 1);
+        });
+        weft::run([] {});
+        std::fprintf(stderr, sched::numbers_repeat() ? "anew" : "not yet");
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(0), "anew");
+}
+
+// What a dropped goroutine waits for may have been main's, and be gone.
+TEST(lock_cycle, who_is_about_to_be_dropped_is_not_looked_at) {
+  const int rounds = scaled(200);
+  for (int i = 0; i < rounds; ++i) {
+    weft::run([] {
+      mutex outer;
+      auto inner = std::make_unique<mutex>();
+      inner->lock();
+      go([&outer, &m = *inner] {
+        outer.lock();
+        m.lock();
+      });
+      wait_until_parked(wait_reason::mutex_lock, 1);
+      go([&outer] { outer.lock(); });
+    });
+  }
 }
 
 }  // namespace

@@ -3,13 +3,17 @@
 //
 // I1  An end that nobody has is never had again: ends are made from ends. A receiver that finds no
 //     sending end (handles and calls that wait both count) will never be served, and never see a
-//     close; so for senders.
+//     close. A sender that finds no receiving end will never be served; but another sender may
+//     close the channel, so it is only told of.
 // I2  An end that is given up is subtracted under the channel's lock, and whoever is about to wait
 //     looks at the ends under that lock as well: so each orphan is told of once, by one of the two.
 // I3  While ends are watched all of them are given up under releases_lock: so the channel is there
 //     until the one who has it has looked.
 // I4  A waiter is judged when it has parked: only then is known whether its wait has a limit. It
 //     parks without the channel's lock, so we wait for it with that held.
+//
+// I5  Goroutines that a run() drops stay in the queues, on stacks that are gone: from then on no
+//     queue is looked at.
 //
 // A `channel` handle has both ends, so whoever waits through one is no orphan while it has it.
 // Waits in a select are none: another case may be ready. Plain threads are not told of.
@@ -26,6 +30,7 @@
 #include "base/assert.h"
 #include "sched/gate.h"
 #include "sched/goroutine.h"
+#include "sched/inspect.h"
 #include "sync/channel_core.h"
 
 namespace weft::sync {
@@ -74,12 +79,13 @@ struct note {
     const bool receives = d == direction::recv;
     const char* quote = name[0] != '\0' ? "\"" : "";
     std::snprintf(text, sizeof text,
-                  "goroutine %llu %s%s%s%s[%s] waits for ever: the channel's last %s has gone\n"
+                  "goroutine %llu %s%s%s%s[%s] waits for ever%s: the channel's last %s has gone\n"
                   "  created by %s at %s:%u",
                   static_cast<unsigned long long>(id), quote, name.data(), quote,
                   *quote != '\0' ? " " : "", receives ? "chan receive" : "chan send",
-                  receives ? "sender" : "receiver", function, file, line);
-    if (mode == orphans::fatal) base::fatal(text);
+                  receives ? "" : ", or for a close", receives ? "sender" : "receiver", function,
+                  file, line);
+    if (mode == orphans::fatal && receives) base::fatal(text);
     base::write_stderr("weft: ");
     base::write_stderr(text);
     base::write_stderr("\n");
@@ -110,6 +116,7 @@ bool settled(const channel_node& n, direction d, note& into) noexcept {
 void watch_orphans(orphans o) noexcept {
   mode = o;
   ends_watched = o != orphans::ignored;
+  sched::note_dropped(false);
 }
 
 void channel_core::release_watched(detail::ends which) noexcept {
@@ -123,7 +130,9 @@ void channel_core::release_watched(detail::ends which) noexcept {
     // acq_rel: as in release().
     last = ends_.fetch_sub(which, base::acq_rel) == which;
     for (const auto d : {direction::recv, direction::send}) {
-      if (last || (which & end_of(other(d))) == 0 || has(end_of(other(d)))) continue;
+      if (last || sched::goroutines_dropped() || (which & end_of(other(d))) == 0 ||
+          has(end_of(other(d))))
+        continue;
       waits = d;
       for (channel_node* n = queue(d).front(); n != nullptr; n = queue(d).next(*n))
         if (count < told_max && settled(*n, d, notes[count])) ++count;
@@ -133,17 +142,17 @@ void channel_core::release_watched(detail::ends which) noexcept {
   if (last) delete this;
 }
 
-// watch_wait: with lock_: the caller is about to wait.
-void channel_core::watch_wait(direction d, const sched::limits& l) noexcept {
-  const sched::goroutine* g =
-      sched::current_machine() != nullptr ? sched::current_machine()->current : nullptr;
-  if (g == nullptr || has(end_of(other(d)))) return;
-  if (l.deadline_ns != sched::none_due || l.cancel != nullptr || l.also != nullptr) return;
+// begins_orphaned: with lock_: whether the caller, who is about to wait, is an orphan already.
+bool channel_core::begins_orphaned(direction d, const sched::limits& l) const noexcept {
+  const sched::machine* m = sched::current_machine();
+  if (m == nullptr || m->current == nullptr || has(end_of(other(d)))) return false;
+  return l.deadline_ns == sched::none_due && l.cancel == nullptr && l.also == nullptr;
+}
+
+void channel_core::tell_orphaned(direction d) noexcept {
   note self;
-  self.take(*g);
-  lock_.release();
+  self.take(*sched::current_machine()->current);
   self.tell(d);
-  lock_.acquire();
 }
 
 }  // namespace weft::sync

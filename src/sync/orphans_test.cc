@@ -4,6 +4,7 @@
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -66,7 +67,8 @@ TEST(orphans, a_sender_is_told_of_when_the_last_receiver_goes) {
     wait_until_parked(wait_reason::chan_send, 1);
     r.reset();
   });
-  EXPECT_NE(text.find("[chan send] waits for ever: the channel's last receiver has gone"),
+  EXPECT_NE(text.find("[chan send] waits for ever, or for a close: the channel's last "
+                      "receiver has gone"),
             std::string::npos)
       << text;
 }
@@ -133,6 +135,42 @@ TEST(orphans, right_programs_have_none) {
               wait_until([] { return goroutine_count() == 1; });
             }),
             "");
+}
+
+// A close by another sender wakes it.
+TEST(orphans, a_sender_is_told_of_and_not_ended_for) {
+  const watched all(orphans::fatal);
+  in_weft([] {
+    std::unique_ptr<sender<int>> other;
+    std::unique_ptr<receiver<int>> r;
+    std::atomic<bool> went_on{false};
+    {
+      const channel<int> c(0);
+      other = std::make_unique<sender<int>>(c);
+      r = std::make_unique<receiver<int>>(c);
+      go([s = sender<int>(c), &went_on] {
+        EXPECT_THROW(s.send(1), std::exception);
+        went_on = true;
+      });
+    }
+    wait_until_parked(wait_reason::chan_send, 1);
+    r.reset();
+    other->close();
+    wait_until([&] { return went_on.load(); });
+  });
+}
+
+// What was dropped stands on stacks that are gone.
+TEST(orphans, ends_of_what_a_run_has_dropped_are_given_up_later) {
+  const watched all(orphans::reported);
+  std::unique_ptr<sender<int>> kept;
+  weft::run([&] {
+    const channel<int> c(0);
+    kept = std::make_unique<sender<int>>(c);
+    go([r = receiver<int>(c)] { static_cast<void>(r.recv()); });
+    wait_until_parked(wait_reason::chan_receive, 1);
+  });
+  kept.reset();
 }
 
 TEST(orphans_death, ends_the_process_if_asked) {

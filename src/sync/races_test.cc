@@ -346,6 +346,22 @@ class races_death : public testing::TestWithParam<program> {
 };
 class no_races_death : public races_death {};
 
+// Other reports than races go through as ever.
+TEST(races_others_death, locks_in_two_orders_are_found) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const program p{"locks", [] {
+                    std::mutex a;
+                    std::mutex b;
+                    {
+                      const std::scoped_lock first(a);
+                      const std::scoped_lock second(b);
+                    }
+                    const std::scoped_lock first(b);
+                    const std::scoped_lock second(a);
+                  }};
+  EXPECT_EXIT(run_apart(p), testing::ExitedWithCode(66), "lock-order-inversion");
+}
+
 TEST_P(races_death, is_found) {
   EXPECT_EXIT(run_apart(GetParam()), testing::ExitedWithCode(66), "data race");
 }

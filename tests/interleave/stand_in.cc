@@ -88,9 +88,10 @@ namespace weft::sync {
 // Nobody watches who has the ends of channels.
 bool ends_watched = false;
 void channel_core::release_watched(detail::ends) noexcept { interleave::fail("nobody watches"); }
-void channel_core::watch_wait(direction, const sched::limits&) noexcept {
+bool channel_core::begins_orphaned(direction, const sched::limits&) const noexcept {
   interleave::fail("nobody watches");
 }
+void channel_core::tell_orphaned(direction) noexcept { interleave::fail("nobody watches"); }
 
 bool context_state::settle() noexcept { interleave::fail("no context is here"); }
 
