@@ -155,16 +155,25 @@ void network::send_in_order(socket_state& s, std::size_t bytes, answer expected,
   const auto near = s.local.host;
   const auto far = s.remote.host;
   s.last_arrival_ns = std::max(s.last_arrival_ns, arrival(near, far, bytes, true));
-  at(s.last_arrival_ns, near, far,
-     [this, fd = s.fd, peer = s.peer, near, far, expected, what = std::move(what)] {
-       if (auto* other = find(peer)) {
-         what(*other);
-       } else if (expected == answer::reset) {
-         arrive(far, near, [this, fd] {
-           if (auto* writer = find(fd)) break_off(*writer, ECONNRESET);
-         });
-       }
-     });
+  under_way_[s.fd].push_back(
+      [this, fd = s.fd, peer = s.peer, near, far, expected, what = std::move(what)] {
+        if (auto* other = find(peer)) {
+          what(*other);
+        } else if (expected == answer::reset) {
+          arrive(far, near, [this, fd] {
+            if (auto* writer = find(fd)) break_off(*writer, ECONNRESET);
+          });
+        }
+      });
+  at(s.last_arrival_ns, near, far, [this, fd = s.fd] { deliver_front(fd); });
+}
+
+void network::deliver_front(int sender) {
+  const auto all = under_way_.find(sender);
+  const auto what = std::move(all->second.front());
+  all->second.pop_front();
+  if (all->second.empty()) under_way_.erase(all);
+  what();
 }
 
 // --- connections ------------------------------------------------------------------------------

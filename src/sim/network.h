@@ -13,6 +13,8 @@
 // I2  All chance is the seed's: no address, no order of a hash, no clock but the simulation's.
 // I3  Events hold numbers of sockets, not sockets: whoever is gone when they happen is not found.
 // I4  Bytes of one direction of a connection arrive in order: each not before the one sent before.
+//     What is sent stands in a queue of its direction, and an event takes the front of it: also one
+//     that overtakes others, which were held at a cut and go on after heal().
 //
 // Threads: the simulation's machine; behind its end, whoever closes what is left.
 //
@@ -165,6 +167,7 @@ class network final : public poll::poller, public poll::simulated_sockets {
   enum class answer : std::uint8_t { none, reset };
   void send_in_order(socket_state& s, std::size_t bytes, answer expected,
                      std::function<void(socket_state&)> what);
+  void deliver_front(int sender);
   void notify(socket_state& s, poll::direction dir) noexcept;
   void notify_both(socket_state& s) noexcept;
 
@@ -196,6 +199,9 @@ class network final : public poll::poller, public poll::simulated_sockets {
   test::link default_link_;
   std::map<std::pair<std::int64_t, std::uint64_t>, std::function<void()>> events_;
   std::uint64_t event_number_ = 0;
+  // under_way_: what ends of connections have sent that is not there yet, by the end's number; it
+  // outlives the end. As many events wait, or are held, as one has entries (I4).
+  std::map<int, std::deque<std::function<void()>>> under_way_;
   std::uint16_t next_port_ = 40000;
   std::deque<poll::completion> complete_;
 };

@@ -208,6 +208,36 @@ TEST(network, a_cut_link_tells_nobody_and_loses_nothing) {
   });
 }
 
+TEST(network, what_was_held_is_not_overtaken_by_what_was_under_way) {
+  always([] {
+    set_link("client", "server", {.delay = 10ms, .jitter = 3ms});
+    auto [client, server] = pair_of();
+    cut("client", "server");
+    check(client.write("AAAA").has_value(), "write");
+    check(sleep_for(14ms).has_value(), "sleep");
+    check(client.write("BBBB").has_value(), "write");
+    check(sleep_for(3ms).has_value(), "sleep");
+    heal("client", "server");
+    check(client.write("CCCC").has_value(), "write");
+    check(client.close().has_value(), "close");
+    same(read_all(server), "AAAABBBBCCCC");
+  });
+}
+
+TEST(network, the_end_does_not_overtake_what_was_held) {
+  exactly([] {
+    set_link("client", "server", {.delay = 10ms});
+    auto [client, server] = pair_of();
+    cut("client", "server");
+    check(client.write("AAAA").has_value(), "write");
+    check(sleep_for(12ms).has_value(), "sleep");
+    check(client.close().has_value(), "close");
+    check(sleep_for(3ms).has_value(), "sleep");
+    heal("client", "server");
+    same(read_all(server), "AAAA");
+  });
+}
+
 TEST(network, who_dials_over_a_cut_link_waits) {
   exactly([] {
     const label here("host", "client");
