@@ -14,7 +14,6 @@ namespace {
 constexpr std::uint32_t first_host = 0x0a000001;  // 10.0.0.1: hosts_[0]
 constexpr std::int64_t resend_ns = 200'000'000;
 constexpr int resends_max = 15;
-constexpr std::int64_t greet_again_ns = 1'000'000'000;
 
 }  // namespace
 
@@ -178,10 +177,18 @@ void network::deliver_front(int sender) {
 
 // --- connections ------------------------------------------------------------------------------
 
-// greet: a connection of `client` arrives where it wants to.
+// wants_in: whether there is a client of that number, and it waits for its connection.
+bool network::wants_in(int client_fd) noexcept {
+  const socket_state* client = find(client_fd);
+  return client != nullptr && client->at == socket_state::phase::connecting && !client->broken;
+}
+
+// greet: a connection of `client` arrives where it wants to. In front of a full backlog it waits
+// for accept(), or for the listener's end: no timer asks again, so that who waits for ever is seen
+// as a deadlock (I1).
 void network::greet(int client_fd) {
-  socket_state* client = find(client_fd);
-  if (client == nullptr) return;
+  if (!wants_in(client_fd)) return;
+  const socket_state* client = find(client_fd);
   const auto here = client->remote.host;
   const auto there = client->local.host;
   socket_state* listener = bound_at(client->remote, true, client->local);
@@ -191,19 +198,24 @@ void network::greet(int client_fd) {
     });
     return;
   }
-  if (listener->backlog.size() >= listener->backlog_max) {
-    at(arrival(there, here, 0, false) + greet_again_ns, there, here,
-       [this, client_fd] { greet(client_fd); });
-    return;
+  if (listener->backlog.size() < listener->backlog_max) {
+    let_in(*listener, client_fd);
+  } else {
+    listener->outside.push_back(client_fd);
   }
-  const int fd = make_socket(listener->family, true);
+}
+
+// let_in: there is room at `listener` for a client that wants in.
+void network::let_in(socket_state& listener, int client_fd) {
+  const socket_state* client = find(client_fd);
+  const int fd = make_socket(listener.family, true);
   socket_state& server = sockets_[fd];
   server.at = socket_state::phase::connected;
   server.local = client->remote;
   server.remote = client->local;
   server.peer = client_fd;
-  listener->backlog.push_back(fd);
-  notify(*listener, poll::direction::read);
+  listener.backlog.push_back(fd);
+  notify(listener, poll::direction::read);
   send_in_order(server, 0, answer::reset, [this, fd](socket_state& c) {
     c.at = socket_state::phase::connected;
     c.peer = fd;
@@ -297,6 +309,11 @@ std::int64_t network::accept(socket_state& s, const poll::operation& op) {
   if (s.backlog.empty()) return -EAGAIN;
   const int fd = s.backlog.front();
   s.backlog.pop_front();
+  while (!s.outside.empty() && s.backlog.size() < s.backlog_max) {
+    const int next = s.outside.front();
+    s.outside.pop_front();
+    if (wants_in(next)) let_in(s, next);
+  }
   if (op.data != nullptr) {
     sockaddr_storage native{};
     socklen_t size = sizeof native;

@@ -132,6 +132,7 @@ class network final : public poll::poller, public poll::simulated_sockets {
 
     std::deque<int> backlog;
     std::size_t backlog_max = 0;
+    std::deque<int> outside;  // clients that found the backlog full
     std::deque<packet> packets;
   };
 
@@ -173,6 +174,8 @@ class network final : public poll::poller, public poll::simulated_sockets {
 
   int make_socket(int family, bool stream);
   void greet(int client_fd);
+  void let_in(socket_state& listener, int client_fd);
+  [[nodiscard]] bool wants_in(int client_fd) noexcept;
   void break_off(socket_state& s, int code);
   void give_up(socket_state& s);
   void end_writing(socket_state& s);

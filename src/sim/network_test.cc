@@ -311,6 +311,58 @@ TEST(network, a_closed_listener_drops_who_was_not_accepted) {
   });
 }
 
+// fill: connections to `to` that nobody accepts, until its queue is full.
+std::vector<conn> fill(const std::string& to) {
+  std::vector<conn> all;
+  while (auto c = net::dial("tcp", to, 1s)) all.push_back(std::move(*c));
+  return all;
+}
+
+TEST(network, who_finds_the_queue_of_a_listener_full_waits_for_an_accept) {
+  exactly([] {
+    auto listener = net::listen("tcp", ":80", {.backlog = 2}).value();
+    const auto waiting = fill("localhost:80");
+    check(!waiting.empty(), "a queue");
+    wait_group dialing;
+    bool connected = false;
+    dialing.go([&] { connected = net::dial("tcp", "localhost:80").has_value(); });
+    check(sleep_for(1h).has_value(), "sleep");
+    check(!connected, "it waits");
+    check(listener.accept().has_value(), "accept");
+    dialing.wait().value();
+    check(connected, "there is room");
+    check(!net::dial("tcp", "localhost:80", 1s), "for one");
+  });
+}
+
+TEST(network, who_waits_in_front_of_a_full_queue_is_refused_when_the_listener_closes) {
+  exactly([] {
+    auto listener = net::listen("tcp", ":80", {.backlog = 2}).value();
+    const auto waiting = fill("localhost:80");
+    wait_group dialing;
+    bool refused = false;
+    dialing.go([&] {
+      const auto late = net::dial("tcp", "localhost:80");
+      refused = !late && late.error() == std::errc::connection_refused;
+    });
+    wait();
+    check(listener.close().has_value(), "close");
+    dialing.wait().value();
+    check(refused, "refused");
+  });
+}
+
+TEST(network, a_queue_that_nobody_empties_is_a_deadlock) {
+  const auto found = simulate(
+      [] {
+        const auto listener = net::listen("tcp", ":80", {.backlog = 2}).value();
+        const auto waiting = fill("localhost:80");
+        static_cast<void>(net::dial("tcp", "localhost:80"));
+      },
+      {.schedule = "exact:"});
+  EXPECT_EQ(found.what, verdict::deadlocked) << found.text();
+}
+
 TEST(network, calls_end_by_closing_deadline_and_context) {
   always([] {
     auto [client, server] = pair_of();

@@ -53,7 +53,9 @@ void network::close(int fd) noexcept {
   socket_state* s = find(fd);
   if (s == nullptr) return;
   give_up(*s);
+  const auto outside = std::move(s->outside);
   sockets_.erase(fd);
+  for (const int client : outside) greet(client);  // by another listener, or refused
 }
 
 int network::set_option(int fd, int level, int name, int value) noexcept {
