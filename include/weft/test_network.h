@@ -61,7 +61,8 @@ void cut(std::string_view a, std::string_view b);
 void cut_one_way(std::string_view from, std::string_view to);
 void heal(std::string_view a, std::string_view b);
 
-// reset: all connections between the two break: ECONNRESET at both ends.
+// reset: all connections between the two break, also those that are being made: ECONNRESET at both
+// ends.
 void reset(std::string_view a, std::string_view b);
 
 }  // namespace weft::test

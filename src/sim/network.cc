@@ -79,7 +79,7 @@ void network::reset(std::string_view a_name, std::string_view b_name) {
   for (auto& [fd, s] : sockets_) {
     const auto near = s.local.host;
     const auto far = s.remote.host;
-    if (s.peer < 0 || s.broken) continue;
+    if (s.peer < 0 && s.at != socket_state::phase::connecting) continue;
     if ((near == a && far == b) || (near == b && far == a)) break_off(s, ECONNRESET);
   }
 }
@@ -148,7 +148,7 @@ void network::arrive(std::size_t from, std::size_t to, std::function<void()> wha
 }
 
 // send_in_order: `what` of the other end of a connection, behind all that was sent to it before.
-// An end that is gone answers to all but the end itself that there is no connection.
+// An end that is gone, or broken, answers to all but the end itself that there is no connection.
 void network::send_in_order(socket_state& s, std::size_t bytes, answer expected,
                             std::function<void(socket_state&)> what) {
   const auto near = s.local.host;
@@ -156,7 +156,8 @@ void network::send_in_order(socket_state& s, std::size_t bytes, answer expected,
   s.last_arrival_ns = std::max(s.last_arrival_ns, arrival(near, far, bytes, true));
   under_way_[s.fd].push_back(
       [this, fd = s.fd, peer = s.peer, near, far, expected, what = std::move(what)] {
-        if (auto* other = find(peer)) {
+        auto* other = find(peer);
+        if (other != nullptr && !other->broken) {
           what(*other);
         } else if (expected == answer::reset) {
           arrive(far, near, [this, fd] {
@@ -225,6 +226,7 @@ void network::let_in(socket_state& listener, int client_fd) {
 
 // break_off: the connection, or the attempt at one, is no more, at this end.
 void network::break_off(socket_state& s, int code) {
+  if (s.broken) return;  // it is told once
   s.failure = code;
   s.broken = true;
   notify_both(s);
@@ -297,7 +299,7 @@ std::int64_t network::write(socket_state& s, const iovec* pieces, std::size_t co
   bytes.resize(n);
   s.unread += n;
   send_in_order(s, n, answer::reset, [this, bytes = std::move(bytes)](socket_state& other) {
-    if (other.read_ended || other.broken) return taken_up(other, bytes.size());
+    if (other.read_ended) return taken_up(other, bytes.size());
     other.arrived += bytes;
     notify(other, poll::direction::read);
   });

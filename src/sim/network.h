@@ -164,7 +164,7 @@ class network final : public poll::poller, public poll::simulated_sockets {
   std::int64_t arrival(std::size_t from, std::size_t to, std::size_t bytes, bool resends);
   void at(std::int64_t when_ns, std::size_t from, std::size_t to, std::function<void()> what);
   void arrive(std::size_t from, std::size_t to, std::function<void()> what);
-  // answer: of a host whose end of the connection is gone.
+  // answer: of a host whose end of the connection is gone or broken.
   enum class answer : std::uint8_t { none, reset };
   void send_in_order(socket_state& s, std::size_t bytes, answer expected,
                      std::function<void(socket_state&)> what);

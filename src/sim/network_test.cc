@@ -278,6 +278,45 @@ TEST(network, resets_break_connections_at_both_ends) {
   });
 }
 
+TEST(network, resets_break_connections_that_are_being_made) {
+  for (const auto until : {3ms, 7ms})  // the client's way, and the server's
+    exactly([until] {
+      set_link("client", "server", {.delay = 5ms});
+      const label at_server("host", "server");
+      auto listener = net::listen("tcp", ":80").value();
+      const channel<bool> done(1);
+      on("client", [&] {
+        const auto c = net::dial("tcp", "server:80");
+        done.send(!c && c.error() == std::errc::connection_reset);
+      });
+      check(sleep_for(until).has_value(), "sleep");
+      reset("client", "server");
+      check(*done.recv(), "reset");
+      auto accepted = listener.accept(1s);
+      check(accepted.has_value() == (until > 5ms), "what had come is there");
+      if (accepted) same(read_all(*accepted), "|Connection reset by peer");
+    });
+}
+
+TEST(network, what_ends_before_its_client_knows_of_it_is_read_by_it) {
+  exactly([] {
+    set_link("client", "server", {.delay = 5ms});
+    const label at_server("host", "server");
+    auto listener = net::listen("tcp", ":80").value();
+    const channel<std::string> read(1);
+    on("client", [&] {
+      auto c = net::dial("tcp", "server:80").value();
+      read.send(read_all(c));
+    });
+    {
+      auto accepted = listener.accept().value();
+      check(accepted.write("hello").has_value(), "write");
+      check(accepted.close().has_value(), "close");
+    }
+    same(*read.recv(), "hello");
+  });
+}
+
 TEST(network, who_closes_with_bytes_unread_resets) {
   exactly([] {
     auto [client, server] = pair_of();
