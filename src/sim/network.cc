@@ -227,7 +227,8 @@ void network::let_in(socket_state& listener, int client_fd) {
 // break_off: the connection, or the attempt at one, is no more, at this end.
 void network::break_off(socket_state& s, int code) {
   if (s.broken) return;  // it is told once
-  s.failure = code;
+  // Behind the other's end a reset is news for writers alone, as on Linux.
+  s.failure = code == ECONNRESET && s.end_arrived ? EPIPE : code;
   s.broken = true;
   notify_both(s);
 }
@@ -277,8 +278,9 @@ std::int64_t network::read(socket_state& s, const poll::operation& op) {
     taken_up(s, n);
     return static_cast<std::int64_t>(n);
   }
+  if (s.end_arrived) return 0;
   if (s.failure != 0) return -std::exchange(s.failure, 0);
-  return s.end_arrived || s.read_ended || s.broken ? 0 : -EAGAIN;
+  return s.read_ended || s.broken ? 0 : -EAGAIN;
 }
 
 std::size_t network::room(socket_state& s) {
