@@ -192,6 +192,21 @@ TEST(network, hosts_have_ports_and_loopbacks_of_their_own) {
   });
 }
 
+TEST(network, another_hosts_address_is_not_to_be_had) {
+  exactly([] {
+    const auto [client, server] = pair_of();
+    for (const char* port : {"81", "0"}) {
+      const auto at = server.local_address().host() + ":" + port;
+      const auto stream = net::listen("tcp", at);
+      check(!stream && stream.error() == std::errc::address_not_available, "TCP");
+      const auto packets = net::listen_packet("udp", at);
+      check(!packets && packets.error() == std::errc::address_not_available, "UDP");
+      on("server", [at] { check(net::listen("tcp", at).has_value(), "its own"); });
+      wait();
+    }
+  });
+}
+
 TEST(network, a_cut_link_tells_nobody_and_loses_nothing) {
   exactly([] {
     auto [client, server] = pair_of();

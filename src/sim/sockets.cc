@@ -216,9 +216,9 @@ int network::bind(int fd, const sockaddr* to, socklen_t size) noexcept {
   if (s == nullptr) return -EBADF;
   if (s->at != socket_state::phase::fresh) return -EINVAL;
   place at;
-  if (!place_of(to, size, s->local.host, at)) return -EADDRNOTAVAIL;
+  const auto here = s->local.host;
+  if (!place_of(to, size, here, at) || at.host != here) return -EADDRNOTAVAIL;
   if (at.port == 0) {
-    s->local.host = at.host;
     s->local.family = at.family;
     bind_anywhere(*s, at.kind);
   } else if (taken(*s, at)) {
