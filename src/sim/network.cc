@@ -292,13 +292,15 @@ std::int64_t network::write(socket_state& s, const iovec* pieces, std::size_t co
   if (s.failure != 0) return -std::exchange(s.failure, 0);
   if (s.write_ended || s.broken) return -EPIPE;
   if (s.at != socket_state::phase::connected) return -ENOTCONN;
-  std::string bytes;
-  for (std::size_t i = 0; i < count; ++i)
-    bytes.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
-  if (bytes.empty()) return 0;
-  const auto n = std::min(bytes.size(), room(s));
+  std::size_t whole = 0;
+  for (std::size_t i = 0; i < count; ++i) whole += pieces[i].iov_len;
+  if (whole == 0) return 0;
+  const auto n = std::min(whole, room(s));
   if (n == 0) return -EAGAIN;
-  bytes.resize(n);
+  std::string bytes;
+  for (std::size_t i = 0; i < count && bytes.size() < n; ++i)
+    bytes.append(static_cast<const char*>(pieces[i].iov_base),
+                 std::min(pieces[i].iov_len, n - bytes.size()));
   s.unread += n;
   send_in_order(s, n, answer::reset, [this, bytes = std::move(bytes)](socket_state& other) {
     if (other.read_ended) return taken_up(other, bytes.size());
