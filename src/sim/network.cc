@@ -17,12 +17,9 @@ constexpr int resends_max = 15;
 
 }  // namespace
 
-network::network(std::unique_ptr<poll::poller> kernel, const std::int64_t& clock,
-                 std::uint64_t seed, std::function<std::string()> host_of)
-    : kernel_(std::move(kernel)),
-      clock_(clock),
-      host_of_(std::move(host_of)),
-      random_(seed * 0x9e3779b97f4a7c15ULL | 1) {}
+network::network(const std::int64_t& clock, std::uint64_t seed,
+                 std::function<std::string()> host_of)
+    : clock_(clock), host_of_(std::move(host_of)), random_(seed * 0x9e3779b97f4a7c15ULL | 1) {}
 
 // --- hosts and links --------------------------------------------------------------------------
 

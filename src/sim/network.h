@@ -7,7 +7,7 @@
 // happens there after the link's delay; run() does those that are due. An operation that would wait
 // stays pending in the network, which is a poller too, and completes with `again` when an event, or
 // its own peer's reading, may have changed that. What is opened that is no simulated socket goes to
-// a poller of the kernel.
+// a poller of the kernel, made for the first.
 //
 // I1  What can happen by itself is in events_: when it is empty, and nobody's turn, nothing will.
 // I2  All chance is the seed's: no address, no order of a hash, no clock but the simulation's.
@@ -34,6 +34,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic.h"
 #include "poll/descriptor.h"
 #include "poll/poller.h"
 #include "poll/sockets.h"
@@ -54,8 +55,8 @@ struct place {
 class network final : public poll::poller, public poll::simulated_sockets {
  public:
   // clock: the simulation's; a loan for its length. host_of: the host that the caller is on.
-  network(std::unique_ptr<poll::poller> kernel, const std::int64_t& clock, std::uint64_t seed,
-          std::function<std::string()> host_of);
+  network(const std::int64_t& clock, std::uint64_t seed, std::function<std::string()> host_of);
+  ~network() override;
 
   // next: when run() has something to do; INT64_MAX if never.
   [[nodiscard]] std::int64_t next() const noexcept;
@@ -83,11 +84,15 @@ class network final : public poll::poller, public poll::simulated_sockets {
                             poll::cookie who) noexcept override;
   [[nodiscard]] std::size_t wait(std::span<poll::completion> out,
                                  std::int64_t timeout_ns) noexcept override;
-  void wake() noexcept override { kernel_->wake(); }
+  void wake() noexcept override;
   [[nodiscard]] std::size_t pending_count() const noexcept override {
-    return kernel_->pending_count();
+    const auto* kernel = kernel_here();
+    return kernel != nullptr ? kernel->pending_count() : 0;
   }
-  [[nodiscard]] std::size_t own_threads() const noexcept override { return kernel_->own_threads(); }
+  [[nodiscard]] std::size_t own_threads() const noexcept override {
+    const auto* kernel = kernel_here();
+    return kernel != nullptr ? kernel->own_threads() : 0;
+  }
 
   // -- sockets.h --
   int socket(int family, int type) noexcept override;
@@ -191,7 +196,13 @@ class network final : public poll::poller, public poll::simulated_sockets {
   std::int64_t send(socket_state& s, const poll::operation& op);
   std::int64_t send_packet(socket_state& s, const place& to, std::string bytes);
 
-  const std::unique_ptr<poll::poller> kernel_;
+  // kernel_here: the kernel's poller; null until something is opened that is no simulated socket.
+  [[nodiscard]] poll::poller* kernel_here() const noexcept {
+    return kernel_.load(base::seq_cst);  // seq_cst: as in wait()
+  }
+
+  base::atomic<poll::poller*> kernel_{nullptr};  // owned; set once, by the machine
+  base::atomic<std::uint32_t> woken_{0};         // a futex word; by wake()
   const std::int64_t& clock_;
   const std::function<std::string()> host_of_;
   std::uint64_t random_;

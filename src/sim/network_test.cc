@@ -16,7 +16,9 @@
 #include <weft/wait_group.h>
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -577,6 +579,25 @@ TEST(network, what_outlives_its_simulation_is_closed) {
   });
   EXPECT_FALSE(kept.write("x").has_value());
   EXPECT_TRUE(kept.close().has_value());
+}
+
+// What is left behind keeps its network, but nothing of the kernel's.
+TEST(network, connections_that_are_left_behind_take_no_descriptors) {
+  const auto open_now = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  std::ptrdiff_t before = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto done = simulate([] {
+      auto [client, server] = pair_of();
+      go([c = std::move(client)]() mutable { read_all(c); });
+      go([s = std::move(server)]() mutable { read_all(s); });
+    });
+    EXPECT_EQ(done.what, verdict::leaked);
+    if (i == 0) before = open_now();
+  }
+  EXPECT_EQ(open_now(), before);
 }
 
 TEST(network, is_of_simulations_alone) {

@@ -114,10 +114,8 @@ class session final : public sched::simulation {
   }
 
   std::unique_ptr<poll::poller> make_poller() override {
-    auto kernel = poll::make_poller();
-    if (kernel == nullptr) return nullptr;
     auto made = std::make_unique<sim::network>(
-        std::move(kernel), now_ns, seed, [] { return find_label("host").value_or("localhost"); });
+        now_ns, seed, [] { return find_label("host").value_or("localhost"); });
     network_ = made.get();
     return made;
   }

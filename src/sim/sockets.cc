@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/atomic.h"
+#include "base/futex.h"
 #include "sim/network.h"
 
 namespace weft::sim {
@@ -377,8 +378,20 @@ void network::notify_both(socket_state& s) noexcept {
   notify(s, poll::direction::write);
 }
 
+network::~network() { delete kernel_here(); }
+
 poll::descriptor* network::open(int fd, int* error, poll::access who) noexcept {
-  if (!poll::is_simulated(fd)) return kernel_->open(fd, error, who);
+  if (!poll::is_simulated(fd)) {
+    if (kernel_here() == nullptr) {
+      auto made = poll::make_poller();
+      if (made == nullptr) {
+        *error = errno;
+        return nullptr;
+      }
+      kernel_.store(made.release(), base::seq_cst);  // seq_cst: as in wait()
+    }
+    return kernel_here()->open(fd, error, who);
+  }
   socket_state* s = find(fd);
   poll::descriptor* d = s != nullptr ? records_.take() : nullptr;
   if (d == nullptr) {
@@ -391,7 +404,7 @@ poll::descriptor* network::open(int fd, int* error, poll::access who) noexcept {
 }
 
 int network::close(poll::descriptor& d, std::span<poll::completion, 2> evicted) noexcept {
-  if (!poll::is_simulated(d.fd)) return kernel_->close(d, evicted);
+  if (!poll::is_simulated(d.fd)) return kernel_here()->close(d, evicted);
   if (auto* s = find(d.fd)) s->record = nullptr;
   int n = 0;
   for (const auto dir : {poll::direction::read, poll::direction::write}) {
@@ -404,14 +417,14 @@ int network::close(poll::descriptor& d, std::span<poll::completion, 2> evicted) 
 }
 
 void network::release(poll::descriptor& d) noexcept {
-  if (!poll::is_simulated(d.fd)) return kernel_->release(d);
+  if (!poll::is_simulated(d.fd)) return kernel_here()->release(d);
   d.fd = -1;
   records_.put(d);
 }
 
 poll::start_result network::start(poll::descriptor& d, const poll::operation& op,
                                   poll::cookie who) noexcept {
-  if (!poll::is_simulated(d.fd)) return kernel_->start(d, op, who);
+  if (!poll::is_simulated(d.fd)) return kernel_here()->start(d, op, who);
   const auto value = attempt(d, op, poll::trust::ask);
   if (value != -EAGAIN) return {false, value};
   auto& slot = d.slot_of(poll::direction_of(op.code));
@@ -422,17 +435,17 @@ poll::start_result network::start(poll::descriptor& d, const poll::operation& op
 
 std::int64_t network::attempt(poll::descriptor& d, const poll::operation& op,
                               poll::trust how) noexcept {
-  if (!poll::is_simulated(d.fd)) return kernel_->attempt(d, op, how);
+  if (!poll::is_simulated(d.fd)) return kernel_here()->attempt(d, op, how);
   socket_state* s = find(d.fd);
   return s != nullptr && s->record == &d ? attempt_on(*s, op) : -EBADF;
 }
 
 std::int64_t network::take_held(poll::descriptor& d, std::span<char> into) noexcept {
-  return poll::is_simulated(d.fd) ? 0 : kernel_->take_held(d, into);
+  return poll::is_simulated(d.fd) ? 0 : kernel_here()->take_held(d, into);
 }
 
 bool network::cancel(poll::descriptor& d, poll::direction dir, poll::cookie who) noexcept {
-  if (!poll::is_simulated(d.fd)) return kernel_->cancel(d, dir, who);
+  if (!poll::is_simulated(d.fd)) return kernel_here()->cancel(d, dir, who);
   const auto& slot = d.slot_of(dir);
   if (!slot.pending || slot.who.who != who.who || slot.who.ticket != who.ticket) return false;
   poll::cookie dropped;
@@ -445,8 +458,18 @@ std::size_t network::wait(std::span<poll::completion> out, std::int64_t timeout_
     out[n] = complete_.front();
     complete_.pop_front();
   }
-  if (n > 0 || (timeout_ns == 0 && kernel_->pending_count() == 0)) return n;
-  return kernel_->wait(out, timeout_ns);
+  if (n > 0 || (timeout_ns == 0 && pending_count() == 0)) return n;
+  // seq_cst: against wake(): either we see its word, or it sees the kernel's poller.
+  if (woken_.exchange(0, base::seq_cst) != 0) timeout_ns = 0;
+  if (auto* kernel = kernel_here()) return kernel->wait(out, timeout_ns);
+  if (timeout_ns != 0) base::futex_wait(woken_, 0, timeout_ns);
+  return 0;
+}
+
+void network::wake() noexcept {
+  woken_.store(1, base::seq_cst);  // seq_cst: as in wait()
+  base::futex_wake(woken_, 1);
+  if (auto* kernel = kernel_here()) kernel->wake();
 }
 
 }  // namespace weft::sim
