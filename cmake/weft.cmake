@@ -24,8 +24,8 @@ if(NOT WEFT_SWITCH MATCHES "^(asm|ucontext)$")
 endif()
 list(APPEND WEFT_PUBLIC_OPTIONS ${WEFT_SANITIZE_OPTIONS})
 
-# GCC's libbacktrace, which g++ brings along, names functions and lines in dumps; without it the symbols
-# that the dynamic linker sees have to do. Other compilers find the library, and not its header.
+# GCC's libbacktrace, which g++ brings along, names functions and lines in dumps; without it files
+# and offsets have to do. Other compilers find the library, and not its header.
 set(WEFT_SYMBOLS_SOURCE symbols_none.cc)
 set(WEFT_SYMBOLS_LIBRARY "")
 execute_process(

@@ -152,7 +152,7 @@ void write_sizes(out& to, const snapshot& all) {
 
 std::string json_of(const snapshot& all, bool stack_sizes) {
   out to;
-  symbols names;
+  symbols names(all.crashed);
   to << "{\"goroutines\":" << all.goroutines.size() << ",\"groups\":[";
   for (std::size_t i = 0; i < all.groups.size(); ++i) {
     if (i != 0) to << ",\n";

@@ -157,7 +157,7 @@ std::vector<site_sizes> sizes_of(const snapshot& all) {
 
 std::string text_of(const snapshot& all, bool stack_sizes) {
   out to;
-  symbols names;
+  symbols names(all.crashed);
   to << all.goroutines.size() << (all.goroutines.size() == 1 ? " goroutine" : " goroutines");
   if (all.groups.size() != all.goroutines.size())
     to << " of " << all.groups.size() << (all.groups.size() == 1 ? " kind" : " kinds");

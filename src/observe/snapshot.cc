@@ -259,6 +259,7 @@ void collector::finish() {
 snapshot take(bool stack_sizes, bool crashed) {
   snapshot all;
   all.now_ns = sched::now_ns();
+  all.crashed = crashed;
   collector c(all, stack_sizes);
   sched::for_each_scheduler(
       [](sched::scheduler& s, void* to) { static_cast<collector*>(to)->add(s); }, &c, crashed);

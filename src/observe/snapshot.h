@@ -70,6 +70,7 @@ struct group {
 
 struct snapshot {
   std::int64_t now_ns = 0;
+  bool crashed = false;          // the process dies
   std::vector<seen> goroutines;  // by group, then by number
   std::vector<group> groups;     // the largest first
   std::vector<sched::label_set::text> labels;

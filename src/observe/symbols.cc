@@ -2,11 +2,20 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
+
+// Whether there is _dl_find_object(), which takes no lock.
+#if defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 35)
+#define WEFT_HAS_FIND_OBJECT 1
+#endif
+#endif
 
 namespace weft::observe {
 namespace {
@@ -20,18 +29,35 @@ std::string readable(const std::string& name) {
   return plain;
 }
 
-// of_linker: what the dynamic linker says: a name, or the place in a file.
-std::string of_linker(std::uintptr_t pc) {
+// place: where code lies: a file, and where in it.
+struct place {
+  const char* file = nullptr;  // null: unknown
+  std::uintptr_t base = 0;
+};
+
+// place_of: without a lock. dladdr(3) waits until nobody loads a library: a constructor of one that
+// waits for us would do so for ever.
+place place_of(std::uintptr_t pc, [[maybe_unused]] bool crashed) {
+#if WEFT_HAS_FIND_OBJECT
+  dl_find_object found{};
+  if (::_dl_find_object(reinterpret_cast<void*>(pc), &found) != 0) return {};
+  const link_map& module = *found.dlfo_link_map;
+  const bool program = module.l_name == nullptr || module.l_name[0] == '\0';
+  return {program ? program_invocation_name : module.l_name, module.l_addr};
+#else
   Dl_info info{};
+  if (crashed || ::dladdr(reinterpret_cast<void*>(pc), &info) == 0) return {};
+  return {info.dli_fname, reinterpret_cast<std::uintptr_t>(info.dli_fbase)};
+#endif
+}
+
+// text_of_place: for addr2line.
+std::string text_of_place(std::uintptr_t pc, bool crashed) {
+  const place at = place_of(pc, crashed);
   char text[32];
-  if (::dladdr(reinterpret_cast<void*>(pc), &info) == 0) {
-    std::snprintf(text, sizeof text, "0x%zx", static_cast<std::size_t>(pc));
-    return text;
-  }
-  if (info.dli_sname != nullptr) return info.dli_sname;
-  std::snprintf(text, sizeof text, "+0x%zx",
-                static_cast<std::size_t>(pc - reinterpret_cast<std::uintptr_t>(info.dli_fbase)));
-  return std::string(info.dli_fname) + text;
+  std::snprintf(text, sizeof text, at.file != nullptr ? "+0x%zx" : "0x%zx",
+                static_cast<std::size_t>(pc - at.base));
+  return at.file != nullptr ? std::string(at.file) + text : text;
 }
 
 // is_ours: of the runtime: what every goroutine that waits, or takes a dump, stands in.
@@ -72,7 +98,7 @@ const std::vector<source>& symbols::at(std::uintptr_t pc) {
   // The symbol has the whole name, of a function that stands for itself.
   if (std::string symbol = read_symbol(pc - 1); !symbol.empty())
     found.back().function = std::move(symbol);
-  if (found.back().function.empty()) found.back().function = of_linker(pc - 1);
+  if (found.back().function.empty()) found.back().function = text_of_place(pc - 1, crashed_);
   for (source& s : found) s.function = readable(s.function);
   if (is_library(found.back())) found.erase(found.begin(), found.end() - 1);
   return found;

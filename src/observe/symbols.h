@@ -18,6 +18,9 @@ struct source {
 // symbols: of one dump. Not thread-safe.
 class symbols {
  public:
+  // With `crashed`, of a process that dies: waits for no lock of the dynamic linker.
+  explicit symbols(bool crashed) : crashed_(crashed) {}
+
   // at: where the call stands that returns to `pc`: what was inlined there, innermost first, then
   // the function. At least one.
   const std::vector<source>& at(std::uintptr_t pc);
@@ -26,6 +29,7 @@ class symbols {
   [[nodiscard]] std::vector<const source*> stack(const std::vector<std::uintptr_t>& addresses);
 
  private:
+  const bool crashed_;
   std::unordered_map<std::uintptr_t, std::vector<source>> known_;
 };
 
