@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -20,13 +23,15 @@
 namespace weft::observe {
 namespace {
 
-std::string readable(const std::string& name) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
-  if (status != 0 || text == nullptr) return name;
-  std::string plain = text;
-  std::free(text);
-  return plain;
+// mangled_max: names that are longer stay mangled: the demangler needs stack for each part of a
+// name, and a goroutine has little. text_max: of a name for people.
+constexpr std::size_t mangled_max = 256;
+constexpr std::size_t text_max = 1024;
+
+std::string cut(std::string text, std::size_t max) {
+  if (text.size() <= max) return text;
+  text.resize(max);
+  return text + "...";
 }
 
 // place: where code lies: a file, and where in it.
@@ -60,9 +65,19 @@ std::string text_of_place(std::uintptr_t pc, bool crashed) {
   return at.file != nullptr ? std::string(at.file) + text : text;
 }
 
+// scope_of: of a name that stayed mangled, from its first scope on; else nothing.
+std::string_view scope_of(std::string_view name) {
+  if (!name.starts_with("_Z")) return {};
+  name.remove_prefix(2);
+  return name.substr(std::min(name.find_first_not_of("ZNK"), name.size()));
+}
+
 // is_ours: of the runtime: what every goroutine that waits, or takes a dump, stands in.
 bool is_ours(const source& s) {
   const std::string_view name = s.function;
+  for (const char* part : {"4weft5sched", "4weft4sync", "4weft7observe"}) {
+    if (scope_of(name).starts_with(part)) return true;
+  }
   return name.starts_with("weft::sched::") || name.starts_with("weft::sync::") ||
          name.starts_with("weft::observe::") || name == "backtrace" ||
          name.find("interceptor_backtrace") != std::string_view::npos;  // a sanitizer's
@@ -78,6 +93,9 @@ bool is_base(const source& s) {
   for (const char* part : {"invoke<", "invoke_closure<", "invoke_boxed<", "__invoke"}) {
     if (name.starts_with(part)) return true;
   }
+  for (const char* part : {"4weft6detail14invoke_", "4weft6detail12invoke_", "St6invokeI", "St8__invoke", "St13__invoke"}) {
+    if (scope_of(name).starts_with(part)) return true;
+  }
   return false;
 }
 
@@ -88,6 +106,16 @@ bool is_library(const source& s) {
 }
 
 }  // namespace
+
+std::string readable(const std::string& name) {
+  if (!name.starts_with("_Z")) return cut(name, text_max);
+  if (name.size() > mangled_max) return cut(name, mangled_max);
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), &std::free);
+  if (status != 0 || text == nullptr) return name;
+  return cut(std::string(text.get(), ::strnlen(text.get(), text_max + 1)), text_max);
+}
 
 const std::vector<source>& symbols::at(std::uintptr_t pc) {
   const auto [at, fresh] = known_.try_emplace(pc);

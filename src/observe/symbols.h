@@ -15,6 +15,9 @@ struct source {
   int line = 0;
 };
 
+// readable: `name`, mangled or not, for people. What is long is cut, and may stay mangled.
+[[nodiscard]] std::string readable(const std::string& name);
+
 // symbols: of one dump. Not thread-safe.
 class symbols {
  public:

@@ -16,6 +16,7 @@ namespace weft::observe {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 // nowhere: an address, as of a return, in this program and in none of its functions.
 std::uintptr_t nowhere() {
@@ -27,6 +28,19 @@ TEST(symbols, give_the_file_and_the_offset_of_what_has_no_name) {
   symbols names(false);
   EXPECT_THAT(names.at(nowhere()).back().function, HasSubstr("weft_observe_test+0x"));
   EXPECT_EQ(names.at(2).back().function, "0x1");
+}
+
+TEST(symbols, are_cut_where_they_are_long) {
+  EXPECT_EQ(readable("_ZN4weft5sched3runEv"), "weft::sched::run()");
+  EXPECT_EQ(readable("f"), "f");  // which is a mangled float
+  std::string nested = "_ZN";
+  for (int i = 0; i < 180; ++i) nested += "1ab";
+  EXPECT_EQ(readable(nested), nested.substr(0, 256) + "...");
+  EXPECT_EQ(readable(std::string(2000, 'x')), std::string(1024, 'x') + "...");
+  // Each argument is a pair of the one before.
+  const std::string twice = "_Z1fSt4pairIiiES_IS0_S0_ES_IS1_S1_ES_IS2_S2_ES_IS3_S3_ES_IS4_S4_E";
+  EXPECT_THAT(readable(twice), StartsWith("f(std::pair<int, int>, std::pair<std::pair<"));
+  EXPECT_EQ(readable(twice + "S_IS5_S5_ES_IS6_S6_E").size(), 1024u + 3);
 }
 
 #ifdef __GLIBC__
