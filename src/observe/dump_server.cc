@@ -31,7 +31,8 @@ namespace {
 
 constexpr int patience_ms = 200;  // for a client's first line
 constexpr int backlog = 16;
-constexpr int slow_ms = 5'000;  // without reading anything of an answer
+constexpr int slow_ms = 5'000;   // without reading anything of an answer
+constexpr int shortage_ms = 50;  // until it is tried again
 constexpr std::size_t request_max = 4096;
 
 // descriptor: closed at the end.
@@ -63,7 +64,10 @@ struct connection {
   [[nodiscard]] bool ready(short events, int timeout_ms) const noexcept {
     std::array<pollfd, 2> waits{pollfd{.fd = stop, .events = POLLIN, .revents = 0},
                                 pollfd{.fd = client, .events = events, .revents = 0}};
-    const int n = ::poll(waits.data(), waits.size(), timeout_ms);
+    int n = 0;
+    do {
+      n = ::poll(waits.data(), waits.size(), timeout_ms);
+    } while (n < 0 && errno == EINTR);
     return n > 0 && waits[0].revents == 0;
   }
 };
@@ -141,6 +145,11 @@ bool somebody_answers(const sockaddr_un& at) noexcept {
   return errno != ECONNREFUSED;
 }
 
+// is_shortage: of means that others may give back.
+bool is_shortage(int number) noexcept {
+  return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
+}
+
 // bind_private: with mode 0600 from the first moment: the mode of a socket's file is the
 // descriptor's at bind(2), umask aside, which belongs to the process.
 int bind_private(int fd, const sockaddr_un& at) noexcept {
@@ -171,14 +180,19 @@ struct dump_server::state {
 };
 
 void dump_server::state::serve(void* raw) {
+  sched::take_no_signals();
   auto& s = *static_cast<state*>(raw);
+  bool short_of_means = false;
   for (;;) {
     std::array<pollfd, 2> waits{pollfd{.fd = s.stop.get(), .events = POLLIN, .revents = 0},
                                 pollfd{.fd = s.listener.get(), .events = POLLIN, .revents = 0}};
-    if (::poll(waits.data(), waits.size(), -1) < 0) continue;  // EINTR
+    // The listener is ready as long as nobody accepts: then only the end is waited for.
+    const nfds_t count = short_of_means ? 1 : waits.size();
+    if (::poll(waits.data(), count, short_of_means ? shortage_ms : -1) < 0) continue;  // EINTR
     if (waits[0].revents != 0) break;
     const descriptor client(
         ::accept4(s.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    short_of_means = !client && is_shortage(errno);
     if (client) answer({client.get(), s.stop.get()});
   }
   sched::thread_ends();

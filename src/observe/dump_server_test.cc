@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,9 +12,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,12 +42,16 @@ class dump_server_files : public testing::Test {
   std::filesystem::path directory_;
 };
 
-int connected(const std::string& path) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+void connect_to(int fd, const std::string& path) {
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
   path.copy(at.sun_path, sizeof at.sun_path - 1);
   EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0) << path;
+}
+
+int connected(const std::string& path) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  connect_to(fd, path);
   return fd;
 }
 
@@ -116,6 +123,45 @@ TEST_F(dump_server_files, answers_while_all_processors_are_busy) {
       },
       {.max_procs = 1});
   EXPECT_THAT(seen, HasSubstr("goroutine 1 [running"));
+}
+
+// no_descriptors: for as long as it lives, the process gets none above `newest`, below which all are
+// taken.
+class no_descriptors {
+ public:
+  explicit no_descriptors(int newest) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(newest) + 1, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  no_descriptors(const no_descriptors&) = delete;
+  no_descriptors& operator=(const no_descriptors&) = delete;
+  ~no_descriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(dump_server_files, answers_when_there_are_descriptors_again) {
+  const auto server = dump_server::listen(path()).value();
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  {
+    const no_descriptors now(fd);
+    connect_to(fd, path());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // may have seen it
+  }
+  EXPECT_EQ(read_all(fd), "0 goroutines\n");
+}
+
+TEST_F(dump_server_files, ends_without_descriptors) {
+  auto server = std::optional(dump_server::listen(path()).value());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  {
+    const no_descriptors now(fd);
+    connect_to(fd, path());
+    server.reset();
+  }
+  ::close(fd);
 }
 
 TEST_F(dump_server_files, lets_nobody_else_in) {

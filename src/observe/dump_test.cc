@@ -12,6 +12,7 @@
 #include <weft/time.h>
 #include <weft/wait_group.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,8 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -400,6 +403,44 @@ TEST(dump_death, on_sigquit_has_the_stacks) {
               }),
               testing::ExitedWithCode(2),
               "SIGQUIT: quit\n(.|\n)*\"waits\" \\[chan receive\\]:(.|\n)*receives_here");
+}
+
+TEST(dump_death, on_sigquit_to_a_child_ends_the_child_alone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::main([] {
+                const pid_t child = ::fork();
+                if (child == 0) {
+                  std::raise(SIGQUIT);
+                  ::_exit(3);
+                }
+                int status = 0;
+                if (::waitpid(child, &status, 0) != child) return 4;
+                return WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT ? 7 : 5;
+              }),
+              testing::ExitedWithCode(7), "");
+}
+
+// threads_that_block: how many threads of this process block that signal.
+int threads_that_block(int number) {
+  int found = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      const auto mask = std::stoull(line.substr(7), nullptr, 16);
+      found += static_cast<int>(mask >> (number - 1) & 1);
+    }
+  }
+  return found;
+}
+
+TEST(dump_death, on_sigquit_comes_from_a_thread_that_takes_no_signals) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::main([] {
+                wait_until([] { return threads_that_block(SIGUSR1) == 1; });
+                return threads_that_block(SIGSEGV) == 0 ? 7 : 5;
+              }),
+              testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

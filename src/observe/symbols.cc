@@ -93,7 +93,8 @@ bool is_base(const source& s) {
   for (const char* part : {"invoke<", "invoke_closure<", "invoke_boxed<", "__invoke"}) {
     if (name.starts_with(part)) return true;
   }
-  for (const char* part : {"4weft6detail14invoke_", "4weft6detail12invoke_", "St6invokeI", "St8__invoke", "St13__invoke"}) {
+  for (const char* part : {"4weft6detail14invoke_", "4weft6detail12invoke_", "St6invokeI",
+                           "St8__invoke", "St13__invoke"}) {
     if (scope_of(name).starts_with(part)) return true;
   }
   return false;

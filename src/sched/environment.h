@@ -28,6 +28,9 @@ void simulate_clock(const std::int64_t* clock) noexcept;
 // scheduler's code. 0 or an errno.
 [[nodiscard]] int start_thread(void (*body)(void*), void* argument) noexcept;
 
+// take_no_signals: the calling thread from now on takes only those that its own faults send.
+void take_no_signals() noexcept;
+
 // thread_id: the calling thread's number in /proc; 0 where there is none.
 [[nodiscard]] int thread_id() noexcept;
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -113,6 +114,14 @@ int start_thread(void (*body)(void*), void* argument) noexcept {
   ::pthread_attr_destroy(&attributes);
   if (error != 0) delete start;
   return error;
+}
+
+void take_no_signals() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS})
+    ::sigdelset(&all, fault);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
 int thread_id() noexcept { return static_cast<int>(::syscall(SYS_gettid)); }

@@ -39,6 +39,7 @@ base::atomic<bool> sigquit_exits{false};
 base::atomic<bool> dropped_any{false};
 base::atomic<void (*)(scheduler&)> end_watcher{nullptr};
 int sigquit_pipe[2] = {-1, -1};  // constant once the thread runs
+pid_t sigquit_process = -1;      // likewise: whose thread it is
 std::terminate_handler previous_terminate = nullptr;
 
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...) noexcept {
@@ -271,8 +272,18 @@ void install_once() noexcept {
   static_cast<void>(installed);
 }
 
-void on_sigquit(int) {
+// on_sigquit: in a child that was forked, the thread and the pipe are the parent's: there it does
+// what SIGQUIT does to a process that asked for nothing, when we return.
+void on_sigquit(int number) {
   const int saved = errno;
+  if (::getpid() != sigquit_process) {
+    struct sigaction action{};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(number, &action, nullptr);
+    ::raise(number);
+    errno = saved;
+    return;
+  }
   const char byte = 'q';
   // A full pipe already holds a request.
   [[maybe_unused]] const auto n = ::write(sigquit_pipe[1], &byte, 1);
@@ -280,8 +291,12 @@ void on_sigquit(int) {
 }
 
 void signal_thread(void*) {
-  char byte = 0;
-  while (::read(sigquit_pipe[0], &byte, 1) == 1) {
+  take_no_signals();
+  for (;;) {
+    char byte = 0;
+    const auto n = ::read(sigquit_pipe[0], &byte, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n != 1) return;
     base::write_stderr("SIGQUIT: quit\n");
     report(false);
     if (sigquit_exits.load(base::relaxed)) ::_exit(2);  // relaxed: a setting
@@ -372,6 +387,7 @@ void watch_sigquit(bool exits) {
   static const bool started = [] {
     if (::pipe2(sigquit_pipe, O_CLOEXEC) != 0) return false;
     ::fcntl(sigquit_pipe[1], F_SETFL, O_NONBLOCK);  // a signal handler never waits
+    sigquit_process = ::getpid();
     thread_begins();
     if (start_thread(signal_thread, nullptr) == 0) return true;
     thread_ends();
