@@ -122,10 +122,10 @@ const std::vector<source>& symbols::at(std::uintptr_t pc) {
   const auto [at, fresh] = known_.try_emplace(pc);
   std::vector<source>& found = at->second;
   if (!fresh) return found;
-  read_debug_information(pc - 1, found);
+  information_.sources(pc - 1, found);
   if (found.empty()) found.emplace_back();
   // The symbol has the whole name, of a function that stands for itself.
-  if (std::string symbol = read_symbol(pc - 1); !symbol.empty())
+  if (std::string symbol = information_.symbol(pc - 1); !symbol.empty())
     found.back().function = std::move(symbol);
   if (found.back().function.empty()) found.back().function = text_of_place(pc - 1, crashed_);
   for (source& s : found) s.function = readable(s.function);

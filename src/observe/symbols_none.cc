@@ -2,7 +2,8 @@
 
 namespace weft::observe {
 
-void read_debug_information(std::uintptr_t, std::vector<source>&) {}
-std::string read_symbol(std::uintptr_t) { return {}; }
+debug_information::debug_information(bool) {}
+void debug_information::sources(std::uintptr_t, std::vector<source>&) const {}
+std::string debug_information::symbol(std::uintptr_t) const { return {}; }
 
 }  // namespace weft::observe

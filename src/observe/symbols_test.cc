@@ -44,6 +44,34 @@ TEST(symbols, are_cut_where_they_are_long) {
 }
 
 #ifdef __GLIBC__
+// entry: as a return address just behind the beginning of that function.
+std::uintptr_t entry(void* library, const char* name) {
+  return reinterpret_cast<std::uintptr_t>(::dlsym(library, name)) + 1;
+}
+
+// More often than there are states for: then files and offsets, never another module's names.
+TEST(symbols, know_what_was_loaded_since) {
+  std::size_t named = 0;
+  for (int i = 0; i < 20; ++i) {
+    void* library = ::dlopen("libBrokenLocale.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) GTEST_SKIP() << ::dlerror();
+    const auto pc = entry(library, "__ctype_get_mb_cur_max");
+    symbols names(false);
+    const std::string name = names.at(pc).back().function;
+    if (name.find("libBrokenLocale.so.1+0x") == std::string::npos) {
+      EXPECT_EQ(name, "__ctype_get_mb_cur_max") << i;
+      ++named;
+    }
+    ::dlclose(library);
+    EXPECT_THAT(symbols(false).at(pc).back().function, StartsWith("0x")) << i;
+    symbols still(false);
+    EXPECT_THAT(still.at(reinterpret_cast<std::uintptr_t>(&nowhere) + 1).back().function,
+                HasSubstr("nowhere"));
+  }
+  EXPECT_GE(named, 5u);
+  EXPECT_LT(named, 20u);
+}
+
 // loading: somebody is in dlopen(), and holds its lock: the file is a FIFO.
 class loading {
  public:
