@@ -125,8 +125,8 @@ TEST_F(dump_server_files, answers_while_all_processors_are_busy) {
   EXPECT_THAT(seen, HasSubstr("goroutine 1 [running"));
 }
 
-// no_descriptors: for as long as it lives, the process gets none above `newest`, below which all are
-// taken.
+// no_descriptors: for as long as it lives, the process gets none above `newest`, below which all
+// are taken.
 class no_descriptors {
  public:
   explicit no_descriptors(int newest) {

@@ -22,11 +22,13 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "sync/sync_test.h"
 
@@ -105,6 +107,26 @@ TEST(dump, shows_the_stack_of_who_waits) {
     EXPECT_THAT(text, ContainsRegex("receives_here(.|\n)*went_through(.|\n)*went_through(.|\n)*"
                                     "went_through(.|\n)*created by (.|\n)*dump_test.cc:[0-9]+"));
     EXPECT_THAT(text, Not(HasSubstr("weft::sched::")));
+    c.close();
+    await_others();
+  });
+}
+
+// Its closures have names that stay mangled.
+template <class... Long>
+void go_to_receive(const channel<int>& c) {
+  go({.name = "waits"}, [&c] { receives_here(c); });
+}
+
+TEST(dump, knows_what_goroutines_began_with_by_long_names_too) {
+  in_weft([] {
+    const channel<int> c(0);
+    using table = std::map<std::string, std::map<std::string, std::vector<std::string>>>;
+    go_to_receive<table, std::pair<table, json>, std::map<table, json>, std::vector<json>>(c);
+    wait_until_parked(wait_reason::chan_receive, 1);
+    const auto all = functions(member_named(dump_json(), "waits").first);
+    EXPECT_THAT(all, HasSubstr("receives_here"));
+    EXPECT_THAT(all, Not(HasSubstr("invoke_")));
     c.close();
     await_others();
   });

@@ -18,16 +18,16 @@ struct source {
 // readable: `name`, mangled or not, for people. What is long is cut, and may stay mangled.
 [[nodiscard]] std::string readable(const std::string& name);
 
-// debug_information: of what is loaded when it is made. With `crashed`, which takes no lock, of what
-// was loaded for the last one. (symbols_libbacktrace.cc; nothing without that library:
+// debug_information: of what is loaded when it is made. With `crashed` it takes no lock, and is of
+// what was loaded for the last one. (symbols_libbacktrace.cc; nothing without that library:
 // symbols_none.cc.)
 class debug_information {
  public:
   explicit debug_information(bool crashed);
 
   // sources: what it says of the instruction at `pc`, innermost first, is appended to `to`. Names
-  // may be mangled, short or empty. Takes 10 to 1000 ms the first time, and when modules were loaded
-  // or unloaded since, for what the program is made of.
+  // may be mangled, short or empty. Takes 10 to 1000 ms the first time, and when something was
+  // loaded or unloaded since, for what the program is made of.
   void sources(std::uintptr_t pc, std::vector<source>& to) const;
   // symbol: the mangled name of the function in the symbol tables, or "".
   [[nodiscard]] std::string symbol(std::uintptr_t pc) const;
