@@ -115,7 +115,10 @@ TEST(dump, shows_the_stack_of_who_waits) {
 // Its closures have names that stay mangled.
 template <class... Long>
 void go_to_receive(const channel<int>& c) {
-  go({.name = "waits"}, [&c] { receives_here(c); });
+  go({.name = "waits"}, [&c] {
+    receives_here(c);
+    keep(&c);  // so that this one has a frame
+  });
 }
 
 TEST(dump, knows_what_goroutines_began_with_by_long_names_too) {
