@@ -284,8 +284,8 @@ TEST(lock_cycle, nothing_is_claimed_when_numbers_repeat) {
 TEST(lock_cycle, who_is_about_to_be_dropped_is_not_looked_at) {
   const int rounds = scaled(200);
   for (int i = 0; i < rounds; ++i) {
-    weft::run([] {
-      mutex outer;
+    mutex outer;
+    weft::run([&outer] {
       auto inner = std::make_unique<mutex>();
       inner->lock();
       go([&outer, &m = *inner] {

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arch/sanitizer.h"
 #include "program.h"
 #include "sync/channel_core.h"
 
@@ -74,7 +75,11 @@ TEST(outside, DISABLED_one_program) {
   }
 }
 
+// races: the programs are written for simulations, on one thread: some count with plain integers.
+bool races() { return WEFT_TSAN != 0; }
+
 TEST(outside, cycles_of_locks_are_named_and_most_others_found) {
+  if (races()) GTEST_SKIP() << "ThreadSanitizer ends programs for their plain counters";
   std::map<std::string, int> counts;
   std::size_t all = 0;
   std::size_t found = 0;
@@ -95,6 +100,7 @@ TEST(outside, cycles_of_locks_are_named_and_most_others_found) {
 }
 
 TEST(outside, no_right_program_is_accused) {
+  if (races()) GTEST_SKIP() << "ThreadSanitizer ends programs for their plain counters";
   sync::watch_orphans(sync::orphans::fatal);
   std::vector<test::leak> left;
   test::report_leaks([&](const auto& l) { left = l; },
