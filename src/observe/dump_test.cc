@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "arch/sanitizer.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -431,6 +432,7 @@ TEST(dump_death, on_sigquit_has_the_stacks) {
 }
 
 TEST(dump_death, on_sigquit_to_a_child_ends_the_child_alone) {
+  if (WEFT_TSAN != 0) GTEST_SKIP() << "ThreadSanitizer calls handlers later";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(weft::main([] {
                 const pid_t child = ::fork();
@@ -460,6 +462,7 @@ int threads_that_block(int number) {
 }
 
 TEST(dump_death, on_sigquit_comes_from_a_thread_that_takes_no_signals) {
+  if (WEFT_TSAN != 0) GTEST_SKIP() << "ThreadSanitizer has a thread that takes none, too";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(weft::main([] {
                 wait_until([] { return threads_that_block(SIGUSR1) == 1; });
