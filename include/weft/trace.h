@@ -21,10 +21,10 @@
 namespace weft {
 
 // flight_recorder: keeps the last events of every thread that runs goroutines: 65,536 of each (16
-// bytes an event, so 1 MiB a thread), and of 256 threads; older ones are forgotten. Go's
-// runtime/trace.FlightRecorder. One may record at a time in a process; it hears of all runtimes.
-// All functions may be called from any thread, and with no runtime there; not from two threads at
-// once for the same object.
+// bytes an event, so 1 MiB a thread), and of 256 threads; older ones are forgotten, as are those of
+// a runtime that has ended when the next one's threads begin. Go's runtime/trace.FlightRecorder.
+// One may record at a time in a process; it hears of all runtimes. All functions may be called from
+// any thread, and with no runtime there; not from two threads at once for the same object.
 class flight_recorder {
  public:
   // events_max, threads_max: what is kept: of each thread; of how many.

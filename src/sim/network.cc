@@ -11,7 +11,6 @@
 namespace weft::sim {
 namespace {
 
-constexpr std::uint32_t first_host = 0x0a000001;  // 10.0.0.1: hosts_[0]
 constexpr std::int64_t resend_ns = 200'000'000;
 constexpr int resends_max = 15;
 

@@ -41,6 +41,9 @@
 
 namespace weft::sim {
 
+// first_host: 10.0.0.1, the address of hosts_[0]; the others follow.
+inline constexpr std::uint32_t first_host = 0x0a000001;
+
 // place: an address of the simulated network, as hosts see it.
 struct place {
   enum class what : std::uint8_t { any, loopback, own };

@@ -15,8 +15,7 @@
 namespace weft::sim {
 namespace {
 
-constexpr std::uint32_t first_host = 0x0a000001;  // 10.0.0.1
-constexpr std::size_t packets_max = 256;          // of a socket, that wait to be read
+constexpr std::size_t packets_max = 256;  // of a socket, that wait to be read
 constexpr std::size_t packet_size_max = 65507;
 constexpr std::uint16_t first_free_port = 32768;
 

@@ -104,9 +104,6 @@ class mutex_core {
 
  private:
   static std::uint32_t holder_seen_by(void* core, const sched::wait_node& n) noexcept;
-  [[nodiscard]] std::uint32_t holder() const noexcept {
-    return owner_of(waiters_.state.load(base::relaxed)) >> owner_shift;
-  }
   bool spin(word me) noexcept;
   bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
   sched::token lock_slow(word me, const sched::limits& l) noexcept;
@@ -159,7 +156,7 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
       waiters_.lock.release();
       return sched::token_ready;
     }
-    const auto by = waiters_.park(w, n, was_woken, l, [&] { known.look(holder()); });
+    const auto by = waiters_.park(w, n, was_woken, l, [&] { known.look(owner()); });
     if (by == token_handed) return sched::token_ready;
     if (by != sched::token_ready) {
       base::locked hold(waiters_.lock);
@@ -177,7 +174,7 @@ sched::token mutex_core::lock_slow(word me, const sched::limits& l) noexcept {
 std::uint32_t mutex_core::holder_seen_by(void* core, const sched::wait_node& n) noexcept {
   auto& m = *static_cast<mutex_core*>(core);
   const base::locked hold(m.waiters_.lock);
-  return n.linked() ? m.holder() : 0;
+  return n.linked() ? m.owner() : 0;
 }
 
 void mutex_core::unlock_slow() noexcept {
