@@ -18,6 +18,11 @@
 // and where it stands. Stacks are those of goroutines that wait, and of the caller: one that runs
 // has the number of its thread instead, and one that could run has neither.
 //
+// Of one that waits for what will never come it says so: "proven", if nothing can wake it (a nil
+// channel, or channels whose other ends nobody has); "suspect", if who would have woken it has gone
+// (the last receiver, for a sender; one that has ended with a lock) or has a lock and will not go
+// on himself. A wait that is merely long is neither.
+//
 // Names, files and lines come from the program's own debug information or symbols (-g1 is enough);
 // without any, the file and the offset in it stand there.
 

@@ -17,6 +17,8 @@ namespace weft::observe {
 [[nodiscard]] std::string text_of(const snapshot& all, bool stack_sizes);
 [[nodiscard]] std::string json_of(const snapshot& all, bool stack_sizes);
 
+[[nodiscard]] const char* text_of(verdict v) noexcept;
+
 // site_sizes: what the stacks have that goroutines of one creation site stand on.
 struct site_sizes {
   const kind* of = nullptr;  // any of its kinds

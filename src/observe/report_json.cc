@@ -77,12 +77,13 @@ void write_labels(out& to, const snapshot& all, const seen& s) {
 }
 
 void write_holder(out& to, const snapshot& all, const seen& s) {
-  const seen* by = all.find(s.holder);
+  to << ",\"holder\":";
+  const seen* by = all.holder_of(s);
   if (by == nullptr) {
-    to << ",\"holder\":null";
+    to << (s.held_by == holder_is::ended ? "{\"ended\":true}" : "null");
     return;
   }
-  to << ",\"holder\":{\"number\":" << by->id;
+  to << "{\"number\":" << by->id;
   if (by->name[0] != '\0') write_text_field(to, "name", by->name.data());
   to << '}';
 }
@@ -95,9 +96,13 @@ void write_member(out& to, const snapshot& all, const kind& k, const seen& s, bo
   if (s.locked) to << ",\"locked_to_thread\":true";
   if (k.waits) {
     if (s.object != nullptr) write_address_field(to, "object", s.object);
-    if (s.holder != 0) write_holder(to, all, s);
+    if (s.held_by != holder_is::nobody) write_holder(to, all, s);
     if (s.since_ns > 0)
       to << ",\"waits_ns\":" << std::max<std::int64_t>(all.now_ns - s.since_ns, 0);
+    if (s.judged != verdict::unknown) {
+      write_text_field(to, "verdict", text_of(s.judged));
+      write_text_field(to, "why", s.why);
+    }
     if (sizes)
       to << ",\"stack_used\":" << s.stack_used << ",\"stack_in_memory\":" << s.stack_touched;
   }

@@ -26,18 +26,22 @@ void write_labels(out& to, const snapshot& all, const seen& s) {
 
 void write_object(out& to, const snapshot& all, const seen& s) {
   (to << "on ").address(s.object);
-  if (s.holder == 0) return;
-  if (const seen* by = all.find(s.holder)) {
+  if (s.held_by == holder_is::nobody) return;
+  if (s.held_by == holder_is::ended) {
+    to << " held by a goroutine that has ended";
+  } else if (const seen* by = all.holder_of(s)) {
     to << " held by goroutine " << by->id;
     if (by->name[0] != '\0') to << " \"" << by->name.data() << '"';
   } else {
-    to << " held by no goroutine that lives: by a thread, or by one that has ended";
+    to << " held by a thread, or by a goroutine that began meanwhile";
   }
 }
 
 void write_name(out& to, const seen& s) {
   if (s.name[0] != '\0') to << " \"" << s.name.data() << '"';
 }
+
+void write_verdict(out& to, const seen& s) { to << text_of(s.judged) << ": " << s.why; }
 
 // write_state: as in "chan receive, 3 minutes, locked to thread".
 void write_state(out& to, const snapshot& all, const kind& k, const seen& s) {
@@ -75,13 +79,19 @@ void write_single(out& to, const snapshot& all, const kind& k, const seen& s, sy
     write_object(to, all, s);
     to << '\n';
   }
+  if (s.judged != verdict::unknown) {
+    to << "  ";
+    write_verdict(to, s);
+    to << '\n';
+  }
   write_stack(to, k, names);
 }
 
 // alike: whether one line does for both, numbers apart.
 bool alike(const snapshot& all, const seen& a, const seen& b) {
   return b.id == a.id + 1 && a.object == b.object && a.holder == b.holder && a.thread == b.thread &&
-         a.locked == b.locked && a.name == b.name && a.labels == none && b.labels == none &&
+         a.locked == b.locked && a.judged == b.judged && a.held_by == b.held_by && a.why == b.why &&
+         a.name == b.name && a.labels == none && b.labels == none &&
          minutes_of(all, a) == minutes_of(all, b);
 }
 
@@ -103,6 +113,10 @@ void write_many(out& to, const snapshot& all, const group& g, symbols& names) {
     if (g.of.waits && s.object != nullptr) {
       to << ' ';
       write_object(to, all, s);
+    }
+    if (s.judged != verdict::unknown) {
+      to << ": ";
+      write_verdict(to, s);
     }
     to << '\n';
     i = last + 1;
@@ -128,6 +142,15 @@ void write_sizes(out& to, const snapshot& all) {
 }
 
 }  // namespace
+
+const char* text_of(verdict v) noexcept {
+  switch (v) {
+    case verdict::proven: return "proven";
+    case verdict::suspect: return "suspect";
+    case verdict::unknown: break;
+  }
+  return "unknown";
+}
 
 std::vector<site_sizes> sizes_of(const snapshot& all) {
   std::map<std::tuple<std::string_view, std::string_view, std::uint32_t>, site_sizes> sites;
@@ -161,6 +184,9 @@ std::string text_of(const snapshot& all, bool stack_sizes) {
   to << all.goroutines.size() << (all.goroutines.size() == 1 ? " goroutine" : " goroutines");
   if (all.groups.size() != all.goroutines.size())
     to << " of " << all.groups.size() << (all.groups.size() == 1 ? " kind" : " kinds");
+  if (const auto n = all.count(verdict::proven); n != 0)
+    to << ", " << n << " proven to wait for ever";
+  if (const auto n = all.count(verdict::suspect); n != 0) to << ", " << n << " suspect";
   to << '\n';
   for (const group& g : all.groups) {
     if (g.count == 1) {

@@ -16,6 +16,7 @@
 #include "sched/inspect.h"
 #include "sched/scheduler.h"
 #include "stack/stack.h"
+#include "sync/outlook.h"
 #include "sync/owner.h"
 
 namespace weft::observe {
@@ -40,6 +41,31 @@ std::uint32_t holder_of(const sched::goroutine& g) noexcept {
     case sched::wait_reason::rwmutex_rlock: return sync::owner_of_rwmutex(object);
     default: return 0;
   }
+}
+
+// note_holder: who keeps `g` waiting, which is held.
+void note_holder(const sched::scheduler& of, const sched::goroutine& g, seen& s) noexcept {
+  s.holder = holder_of(g);
+  if (s.holder == 0) return;
+  // Whoever has ended without unlocking has it still.
+  const bool ended = of.has_ended(s.holder) && holder_of(g) == s.holder;
+  s.held_by = ended ? holder_is::ended : holder_is::somebody;
+}
+
+// note_outlook: of `g`, which is held and has a holder noted.
+void note_outlook(const sched::goroutine& g, seen& s) noexcept {
+  const auto [prospect, why] = sync::outlook_of(g);
+  s.limited = prospect == sync::prospect::open;
+  s.why = why;
+  switch (prospect) {
+    case sync::prospect::never: s.judged = verdict::proven; return;
+    case sync::prospect::doubtful: s.judged = verdict::suspect; return;
+    case sync::prospect::open: return;
+    case sync::prospect::others: break;
+  }
+  if (s.held_by != holder_is::ended) return;
+  s.judged = verdict::suspect;
+  s.why = "who has locked it has ended";
 }
 
 // in_memory: bytes from the lowest page of [low, high) that is in memory to `high`.
@@ -83,6 +109,7 @@ class collector {
   [[nodiscard]] bool same(const kind& k, frames stack) const noexcept;
 
   snapshot& to_;
+  const sched::scheduler* of_ = nullptr;  // whose goroutines are looked at
   const bool sizes_;
   const sched::goroutine* const self_ = sched::current_goroutine();
   arch::walker walker_;
@@ -95,6 +122,7 @@ class collector {
 };
 
 void collector::add(const sched::scheduler& s) {
+  of_ = &s;
   found_.clear();
   found_.reserve(static_cast<std::size_t>(std::max<std::int64_t>(s.goroutine_count(), 0)) + 64);
   s.for_each_goroutine([&](sched::goroutine& g) { found_.push_back(&g); });
@@ -138,7 +166,8 @@ bool collector::look_held(sched::goroutine& g, seen& s) {
   }
   const span_of_stack memory{stack->low, stack->high};
   s.stack_used = static_cast<std::size_t>(memory.high - static_cast<const char*>(g.context.sp));
-  s.holder = holder_of(g);
+  note_holder(*of_, g, s);
+  note_outlook(g, s);
   s.id = g.id;
   s.number = g.number();
   s.name = g.name.get();
@@ -265,29 +294,63 @@ snapshot take(bool stack_sizes, bool crashed) {
       [](sched::scheduler& s, void* to) { static_cast<collector*>(to)->add(s); }, &c, crashed);
   c.finish();
 
-  // Whoever holds something is looked for by its record's number.
-  std::vector<std::uint32_t> wanted;
-  for (const seen& s : all.goroutines) {
-    if (s.holder != 0) wanted.push_back(s.holder);
-  }
-  std::sort(wanted.begin(), wanted.end());
-  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-  if (wanted.empty()) return all;
-  for (std::uint32_t i = 0; i < all.goroutines.size(); ++i) {
-    if (std::binary_search(wanted.begin(), wanted.end(), all.goroutines[i].number))
-      all.by_number_.push_back(i);
-  }
-  std::sort(all.by_number_.begin(), all.by_number_.end(),
-            [&](auto a, auto b) { return all.goroutines[a].number < all.goroutines[b].number; });
+  all.note_holders();
+  all.judge_by_holders();
   return all;
 }
 
-const seen* snapshot::find(std::uint32_t number) const noexcept {
+// note_holders: whoever holds something is looked for by its record's number.
+void snapshot::note_holders() {
+  std::vector<std::uint32_t> wanted;
+  for (const seen& s : goroutines) {
+    if (s.held_by == holder_is::somebody) wanted.push_back(s.holder);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  if (wanted.empty()) return;
+  for (std::uint32_t i = 0; i < goroutines.size(); ++i) {
+    if (std::binary_search(wanted.begin(), wanted.end(), goroutines[i].number))
+      by_number_.push_back(i);
+  }
+  std::sort(by_number_.begin(), by_number_.end(),
+            [&](auto a, auto b) { return goroutines[a].number < goroutines[b].number; });
+}
+
+const seen* snapshot::holder_of(const seen& s) const noexcept {
+  if (s.held_by != holder_is::somebody) return nullptr;
   const auto at =
-      std::lower_bound(by_number_.begin(), by_number_.end(), number,
+      std::lower_bound(by_number_.begin(), by_number_.end(), s.holder,
                        [&](std::uint32_t i, std::uint32_t n) { return goroutines[i].number < n; });
-  if (at == by_number_.end() || goroutines[*at].number != number) return nullptr;
+  if (at == by_number_.end() || goroutines[*at].number != s.holder) return nullptr;
   return &goroutines[*at];
+}
+
+std::size_t snapshot::count(verdict v) const noexcept {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(goroutines, [v](const seen& s) { return s.judged == v; }));
+}
+
+// judge_by_holders: who waits for a lock of one that is judged is suspect as well.
+void snapshot::judge_by_holders() {
+  if (by_number_.empty()) return;
+  std::vector<bool> walked(goroutines.size());
+  std::vector<seen*> path;
+  const auto index = [&](const seen* s) { return static_cast<std::size_t>(s - goroutines.data()); };
+  for (seen& first : goroutines) {
+    path.clear();
+    // As far as one that is judged, or that a path has come to before: each step is made once.
+    const seen* at = &first;
+    while (at != nullptr && at->judged == verdict::unknown && !at->limited && !walked[index(at)]) {
+      walked[index(at)] = true;
+      path.push_back(&goroutines[index(at)]);
+      at = holder_of(*at);
+    }
+    if (at == nullptr || at->judged == verdict::unknown) continue;
+    for (seen* s : path) {
+      s->judged = verdict::suspect;
+      s->why = "who has locked it seems never to go on";
+    }
+  }
 }
 
 }  // namespace weft::observe

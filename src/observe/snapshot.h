@@ -10,6 +10,12 @@
 // I1  Between try_hold and drop_hold there is no system call, allocation or lock.
 // I2  What a goroutine waits on is read only while it is held: somebody waits there, so it exists.
 //
+// What can be said of one that waits (sync/outlook.h) becomes a verdict:
+//   proven    nothing can wake it;
+//   suspect   who would have done it has gone, or has a lock and will not go on himself. That is
+//             not proved: a snapshot is no instant;
+//   unknown   all else. A wait that is long is none: workers without work wait for ever, too.
+//
 // Equal goroutines become one group as they are seen, so that what follows (names of functions,
 // text) is work for each kind of goroutine, of which there are few.
 //
@@ -32,6 +38,11 @@ namespace weft::observe {
 inline constexpr std::size_t frames_max = 64;
 inline constexpr std::uint32_t none = UINT32_MAX;
 
+enum class verdict : std::uint8_t { unknown, suspect, proven };
+
+// holder_is: of what a goroutine waits on.
+enum class holder_is : std::uint8_t { nobody, somebody, ended };
+
 // seen: one goroutine.
 struct seen {
   std::uint64_t id = 0;
@@ -40,10 +51,14 @@ struct seen {
   std::int64_t since_ns = 0;  // that it waits; 0: not, or unknown
   std::uint32_t labels = none;
   std::uint32_t number = 0;  // of its record
-  std::uint32_t holder = 0;  // of what it waits on: a record's number, or a thread's
+  std::uint32_t holder = 0;  // the number of a record, or of a thread
   std::uint32_t group = 0;
   int thread = 0;  // that it runs on
   bool locked = false;
+  verdict judged = verdict::unknown;
+  holder_is held_by = holder_is::nobody;
+  bool limited = false;  // its wait has a limit
+  const char* why = "";  // of what is not unknown; a constant
   // With its stack's sizes only.
   std::size_t stack_used = 0;
   std::size_t stack_touched = 0;
@@ -75,11 +90,15 @@ struct snapshot {
   std::vector<group> groups;     // the largest first
   std::vector<sched::label_set::text> labels;
 
-  // find: whose record has that number; null if none of them.
-  [[nodiscard]] const seen* find(std::uint32_t number) const noexcept;
+  // holder_of: null if it is none of these, so a thread, or one that was started meanwhile.
+  [[nodiscard]] const seen* holder_of(const seen& s) const noexcept;
+  // count: of those that are judged so.
+  [[nodiscard]] std::size_t count(verdict v) const noexcept;
 
  private:
   friend snapshot take(bool, bool);
+  void note_holders();
+  void judge_by_holders();
   std::vector<std::uint32_t> by_number_;  // of those that hold something; sorted by number
 };
 

@@ -42,6 +42,15 @@ goroutine* goroutine_pool::slab(std::size_t i) const noexcept {
   return slabs_[i].records.load(base::relaxed);
 }
 
+goroutine* goroutine_pool::find(std::uint32_t number) const noexcept {
+  const auto slabs = slab_count();
+  for (std::size_t i = 0; i < slabs; ++i) {
+    const std::uint32_t at = number - slabs_[i].first_number;  // large if it is below
+    if (at < slab_records) return slab(i) + at;
+  }
+  return nullptr;
+}
+
 // grow: maps a slab outside the lock; several may do so at once, each adds its own.
 void goroutine_pool::grow() {
   auto* records = static_cast<goroutine*>(map(slab_bytes));

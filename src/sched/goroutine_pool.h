@@ -51,6 +51,8 @@ class goroutine_pool {
   static constexpr std::size_t slabs_max = 1 << 16;  // 67 million goroutines
   [[nodiscard]] std::size_t slab_count() const noexcept;
   [[nodiscard]] goroutine* slab(std::size_t i) const noexcept;
+  // find: the record with that number; null: none here.
+  [[nodiscard]] goroutine* find(std::uint32_t number) const noexcept;
 
  private:
   friend struct debug_access;  // debugger.cc

@@ -1,20 +1,13 @@
 // leaks: who has not ended, and what can be said of him.
 //
-// A goroutine is judged while it is held where it is parked, so that reason, object and limit
-// belong together, and the channel that it waits on is there (channel_core.h, I5: who parks has an
-// end).
+// A goroutine is judged while it is held where it is parked, by what can still end its wait
+// (sync/outlook.h):
 //
-//   proven    It waits without a limit for a nil channel, a select without cases, or a channel
-//             whose other end nobody has: ends only become fewer when they are 0, and nobody can
-//             close it who has no sending end.
-//   suspect   It waits without a limit for anything else that another goroutine would have to do,
-//             and this wait has lasted for `settle`. Whether that one will ever come is not known.
-//   unknown   The clock, the world or a limit may end the wait; or it does not wait.
+//   proven    nothing can;
+//   suspect   only another goroutine or thread can, and this wait has lasted for `settle`;
+//   unknown   the clock, the world or a limit may; or it does not wait.
 //
-// Lock cycles are no verdict here: they end the process before anybody looks (lock_wait.h).
-//
-// Rejected. Searching memory for references to what is waited for, as Go's leak profile does: C++
-// has no map of its pointers. Asking all runtimes: ids are a runtime's.
+// Rejected. Asking all runtimes: ids are a runtime's.
 //
 // Tests: leaks_test.cc.
 
@@ -31,41 +24,23 @@
 #include "sched/gate.h"
 #include "sched/inspect.h"
 #include "sched/scheduler.h"
-#include "sync/channel_core.h"
+#include "sync/outlook.h"
 
 namespace weft::test {
 namespace {
 
 constexpr auto pause = std::chrono::milliseconds(1);
 
-using sched::wait_reason;
-
-// judge: of a goroutine that is held parked.
-std::pair<certainty, const char*> judge(const sched::goroutine& g) noexcept {
-  if (g.limited) return {certainty::unknown, "its wait has a limit"};
-  const auto* channel = static_cast<const sync::channel_core*>(g.object.get());
-  switch (g.reason) {
-    case wait_reason::chan_receive_nil:
-    case wait_reason::chan_send_nil: return {certainty::proven, "it waits for a nil channel"};
-    case wait_reason::select_no_cases: return {certainty::proven, "it waits for nothing"};
-    case wait_reason::chan_receive:
-      if (!channel->has(detail::sending_end))
-        return {certainty::proven, "the channel's last sender has gone"};
-      break;
-    case wait_reason::chan_send:
-      if (!channel->has(detail::receiving_end))
-        return {certainty::suspect, "the channel's last receiver has gone: only a close wakes it"};
-      break;
-    case wait_reason::sleep:
-    case wait_reason::resolve:
-    case wait_reason::file_slot: return {certainty::unknown, "it waits for the system"};
-    case wait_reason::io_read:
-    case wait_reason::io_write:
-    case wait_reason::io_accept:
-    case wait_reason::io_connect: return {certainty::unknown, "it waits for a descriptor"};
-    default: break;
+// judged: what `o` means where others were given the time to come.
+std::pair<certainty, const char*> judged(const sync::outlook& o) noexcept {
+  switch (o.is) {
+    case sync::prospect::never: return {certainty::proven, o.why};
+    case sync::prospect::doubtful: return {certainty::suspect, o.why};
+    case sync::prospect::others:
+      return {certainty::suspect, "it has waited for a while, without a limit"};
+    case sync::prospect::open: break;
   }
-  return {certainty::suspect, "it has waited for a while, without a limit"};
+  return {certainty::unknown, o.why};
 }
 
 // seen: a goroutine, and which of its waits it was in.
@@ -92,7 +67,7 @@ seen glance(sched::goroutine& g) {
   if (held) {
     s.at = g.last_ticket();
     state = sched::text_of(g.reason).data();
-    verdict = judge(g);
+    verdict = judged(sync::outlook_of(g));
     g.drop_hold();
   }
   s.what.name = name.data();

@@ -34,6 +34,7 @@
 #include "sched/wait.h"
 #include "sync/channel_core.h"
 #include "sync/context.h"
+#include "sync/outlook.h"
 #include "sync/random.h"
 
 namespace weft::sync {
@@ -324,6 +325,33 @@ void selection::decide_timeout() noexcept {
 }
 
 }  // namespace
+
+outlook outlook_of_select(const void* object) noexcept {
+  constexpr std::size_t looked_at_most = 64;  // somebody may spin meanwhile
+  const auto& cases = *static_cast<const std::span<select_case>*>(object);
+  if (cases.size() > looked_at_most) return {prospect::others, ""};
+  bool sends = false;
+  for (const select_case& c : cases) {
+    switch (c.kind) {
+      case select_kind::recv:
+        if (c.core != nullptr && c.core->has(detail::sending_end)) return {prospect::others, ""};
+        break;
+      case select_kind::send:
+        if (c.core == nullptr) break;
+        if (c.core->has(detail::receiving_end)) return {prospect::others, ""};
+        sends = true;
+        break;
+      case select_kind::done:
+        if (c.context != nullptr) return {prospect::others, ""};
+        break;
+      case select_kind::after:
+      case select_kind::otherwise: break;  // `after` without a limit: never
+    }
+  }
+  if (sends) return {prospect::doubtful, "nobody has the other ends: only a close wakes it"};
+  return {prospect::never, "nobody has the other end of any of its channels"};
+}
+
 }  // namespace weft::sync
 
 namespace weft::detail {
