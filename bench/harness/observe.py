@@ -3,15 +3,21 @@ Medians, and how far the samples lie apart. A yield is two events, one at which 
 one at which another goes on: half of what it costs more is the price of an event."""
 import copy
 import os
+import re
 import statistics
+import subprocess
+import tempfile
 
 from harness import peers as peers_module
 from harness.measure import Progress
 from harness.report import figure, spread
 from harness.rows import Task
 
-ECHO_SECONDS = 3
+SERVER_SECONDS = 3
+CHAT_ROOMS, CHAT_MEMBERS = 8, 8
 EVENTS_OF_A_YIELD = 2
+
+CHAT = Task("chat", "chat")
 
 # (title, unit, task, figure)
 LINES = [
@@ -22,11 +28,33 @@ LINES = [
     ("mutex, nobody else", "ns", Task("row", "mutex"), "mutex"),
     ("echo, 64 connections", "msg/s", Task("echo", "echo", 64), "echo_rate"),
     ("echo, CPU a message", "us", Task("echo", "echo", 64), "echo_cpu"),
+    ("chat, 8 channels of 8", "lines/s", CHAT, "chat_rate"),
+    ("chat, CPU a line received", "us", CHAT, "chat_cpu"),
 ]
 
 
-def measure(weft, load, processors, rounds):
+def run_chat(tertuliad, load, processors, variables):
+    """The chat server, with an empty history, and its load client beside it."""
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as data, peers_module.start(
+            [tertuliad, "--data", data, "--listen", "127.0.0.1:0"], processors, variables,
+            stderr=subprocess.DEVNULL) as server:
+        try:
+            said = ""
+            while not (found := re.match(r"listening on .*:(\d+)$", said)):
+                said = server.stdout.readline()
+                if not said:
+                    raise peers_module.Failed(f"{tertuliad}: does not say where it listens")
+            return peers_module.run([load, found.group(1), str(CHAT_ROOMS), str(CHAT_MEMBERS),
+                                     str(SERVER_SECONDS), str(server.pid)], processors)
+        finally:
+            server.kill()
+
+
+def measure(weft, build, processors, rounds):
     """{(figure, whether it is on): [value]}."""
+    echo_load = os.path.join(build, "bench", "weft-echo-load")
+    chat_load = os.path.join(build, "bench", "weft-chat-load")
+    tertuliad = os.path.join(build, "apps", "tertulia", "tertuliad")
     on = copy.copy(weft)
     on.variables = dict(weft.variables, WEFT_TRACE=os.devnull)
     tasks = list(dict.fromkeys(task for _, _, task, _ in LINES))
@@ -39,8 +67,11 @@ def measure(weft, load, processors, rounds):
             for peer in (weft, on) if number % 2 == 0 else (on, weft):
                 if task.kind == "row":
                     found = peers_module.run_row(peer, task, processors, 1)
+                elif task.kind == "echo":
+                    found = peers_module.run_server(peer, task, processors, echo_load,
+                                                    SERVER_SECONDS)
                 else:
-                    found = peers_module.run_server(peer, task, processors, load, ECHO_SECONDS)
+                    found = run_chat(tertuliad, chat_load, processors, peer.variables)
                 for name, (value, _) in found.items():
                     samples.setdefault((name, peer is on), []).append(value)
     progress.done()

@@ -70,14 +70,15 @@ void lock_wait::leave() noexcept {
 
 bool lock_wait::stands() const noexcept { return who_ == nullptr || !who_->owner->main_returned(); }
 
-void forget_lock_waits(const scheduler& of) noexcept {
+// forget: of those for whom `which` holds, who entered before, as the caller has seen.
+template <class F>
+void lock_wait::forget(F&& which) noexcept {
   for (bucket& b : buckets) {
-    // relaxed: its goroutines entered before its machines ended, which the caller has seen.
-    if (b.count.load(base::relaxed) == 0) continue;
+    if (b.count.load(base::relaxed) == 0) continue;  // relaxed: the caller has seen it
     const base::locked hold(b.lock);
     for (lock_wait* w = b.waits.front(); w != nullptr;) {
       lock_wait* next = b.waits.next(*w);
-      if (w->who_ != nullptr && w->who_->owner == &of) {
+      if (which(*w)) {
         b.waits.remove(*w);
         // relaxed: as in leave().
         b.count.store(b.count.load(base::relaxed) - 1, base::relaxed);
@@ -85,6 +86,16 @@ void forget_lock_waits(const scheduler& of) noexcept {
       w = next;
     }
   }
+}
+
+void forget_waits_for(const void* lock) noexcept {
+  lock_wait::forget([=](const lock_wait& w) { return w.lock_ == lock; });
+}
+
+// Its goroutines entered before its machines ended.
+void forget_lock_waits(const scheduler& of) noexcept {
+  lock_wait::forget(
+      [&](const lock_wait& w) { return w.who_ != nullptr && w.who_->owner == &of; });
 }
 
 // lock_chain: who waits for whom, as it was found and then proved.

@@ -35,11 +35,11 @@
 // its queue sees all others in theirs. A lock that changes hands closes none: who has got it does
 // not wait.
 //
-// I3  An entry is found only while its waiter is in lock(): then its lock has not been destroyed;
-//     but for goroutines that are dropped in there, which may wait for what main's function has
-//     destroyed. So those of a runtime count no more when that has returned (stands), and go when
-//     it ends (forget_lock_waits). What is left are looks that stand in such a lock while main
-//     destroys it.
+// I3  An entry is found only while its waiter is in lock(): then its lock is there; but for
+//     goroutines that are dropped in there. What main's function destroys they are taken out of
+//     (forget_waits_for). What stands on other dropped stacks is never destroyed: so entries of a
+//     runtime count no more when that function has returned (stands), and go when the runtime ends
+//     (forget_lock_waits).
 // I4  Numbers are unique. When they have begun anew, after 2^29 of them, nobody enters any more.
 //
 // The bucket's count spares its lock to those who find nobody there: the common case, an owner that
@@ -93,6 +93,9 @@ struct lock_wait : base::list_node {
 
  private:
   friend class lock_chain;
+  template <class F>
+  static void forget(F&& which) noexcept;
+  friend void forget_waits_for(const void* lock) noexcept;
   friend void forget_lock_waits(const scheduler& of) noexcept;
 
   void leave() noexcept;
@@ -113,6 +116,10 @@ struct lock_wait : base::list_node {
   return l.deadline_ns == none_due && l.cancel == nullptr && l.also == nullptr &&
          l.scope == nullptr;
 }
+
+// forget_waits_for: of those who wait for a lock that is being destroyed: nobody looks into it
+// afterwards. What they entered before has been seen.
+void forget_waits_for(const void* lock) noexcept;
 
 // forget_lock_waits: of goroutines that will never go on, as their runtime has ended.
 void forget_lock_waits(const scheduler& of) noexcept;

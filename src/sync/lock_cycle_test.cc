@@ -281,21 +281,27 @@ TEST(lock_cycle, nothing_is_claimed_when_numbers_repeat) {
 }
 
 // What a dropped goroutine waits for may have been main's, and be gone.
-TEST(lock_cycle, who_is_about_to_be_dropped_is_not_looked_at) {
+template <class Mutex>
+void is_not_looked_at(wait_reason reason) {
   const int rounds = scaled(200);
   for (int i = 0; i < rounds; ++i) {
     mutex outer;
-    weft::run([&outer] {
-      auto inner = std::make_unique<mutex>();
+    weft::run([&] {
+      auto inner = std::make_unique<Mutex>();
       inner->lock();
       go([&outer, &m = *inner] {
         outer.lock();
         m.lock();
       });
-      wait_until_parked(wait_reason::mutex_lock, 1);
+      wait_until_parked(reason, 1);
       go([&outer] { outer.lock(); });
     });
   }
+}
+
+TEST(lock_cycle, who_is_about_to_be_dropped_is_not_looked_at) {
+  is_not_looked_at<mutex>(wait_reason::mutex_lock);
+  is_not_looked_at<rwmutex>(wait_reason::rwmutex_lock);
 }
 
 }  // namespace

@@ -98,6 +98,14 @@ class mutex_core {
     unlock_slow();
   }
 
+  // leave: those who wait still, and will be dropped, to themselves.
+  void leave() noexcept {
+    if ((waiters_.state.load(base::relaxed) & waiting) == 0) return;  // relaxed: nobody else comes
+    waiters_.lock.acquire();  // sees that they entered (lock_wait.h), which they did before
+    waiters_.lock.release();
+    sched::forget_waits_for(this);
+  }
+
   [[nodiscard]] word owner() const noexcept {
     return owner_of(waiters_.state.load(base::relaxed)) >> owner_shift;  // relaxed: a glance
   }
@@ -230,6 +238,8 @@ sync::mutex_core& core_of(std::byte* bytes) noexcept {
 }
 
 }  // namespace
+
+mutex::~mutex() { core_of(core_).leave(); }
 
 void mutex::lock() noexcept {
   const sched::waiting_gate inside;

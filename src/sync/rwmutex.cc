@@ -129,6 +129,14 @@ class rwmutex_core {
     }
     return false;
   }
+  // leave: those who wait still, and will be dropped, to themselves.
+  void leave() noexcept {
+    if ((word_.load(base::relaxed) & waiting) == 0) return;  // relaxed: nobody else comes
+    waiters_.lock.acquire();  // sees that they entered (lock_wait.h), which they did before
+    waiters_.lock.release();
+    sched::forget_waits_for(this);
+  }
+
   // owner: who owns the write lock; 0 is nobody. relaxed: only whether it is the caller is asked,
   // and that changes by the caller, or by who hands over, before the claim; else it is a glance.
   [[nodiscard]] owner_number owner() const noexcept { return waiters_.state.load(base::relaxed); }
@@ -454,7 +462,7 @@ bool rwmutex_core::hand_over(sched::wake_list& woken) noexcept {
   return false;
 }
 
-// core_of: which begins as zeros (waiters.h).
+// core_in: which begins as zeros (waiters.h).
 rwmutex_core& core_in(std::byte* bytes) noexcept {
   static_assert(sizeof(rwmutex_core) == sizeof(rwmutex) &&
                 alignof(rwmutex_core) <= alignof(rwmutex));
@@ -477,6 +485,8 @@ owner_number owner_of_rwmutex(const void* object) noexcept {
 }
 
 }  // namespace sync
+
+rwmutex::~rwmutex() { sync::core_in(core_).leave(); }
 
 void rwmutex::lock() noexcept {
   const sched::waiting_gate inside;
