@@ -94,8 +94,7 @@ void forget_waits_for(const void* lock) noexcept {
 
 // Its goroutines entered before its machines ended.
 void forget_lock_waits(const scheduler& of) noexcept {
-  lock_wait::forget(
-      [&](const lock_wait& w) { return w.who_ != nullptr && w.who_->owner == &of; });
+  lock_wait::forget([&](const lock_wait& w) { return w.who_ != nullptr && w.who_->owner == &of; });
 }
 
 // lock_chain: who waits for whom, as it was found and then proved.
