@@ -300,6 +300,7 @@ frame_rule rule_of(std::uintptr_t pc) noexcept {
   const auto* fde =
       static_cast<const unsigned char*>(_Unwind_Find_FDE(reinterpret_cast<void*>(call), &bases));
   if (fde == nullptr) return {};
+  if (is_base(bases.function)) return {.is = frame_rule::kind::base};
   auto body = body_of(fde);
   if (!body) return {};
   reader in = *body;

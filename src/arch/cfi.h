@@ -22,6 +22,10 @@ struct frame_rule {
   std::int32_t fp_offset = 0;    // the caller's frame pointer is at cfa + fp_offset
 };
 
+// is_base: whether the function that begins there is the outermost of each stack, where the
+// compiler could not note it.
+[[nodiscard]] bool is_base(const void* function) noexcept;
+
 // rule_of: of the call that returns to `pc`. Takes some hundred nanoseconds, and perhaps the
 // dynamic linker's lock; allocates nothing.
 [[nodiscard]] frame_rule rule_of(std::uintptr_t pc) noexcept;

@@ -1,4 +1,4 @@
-// left_at, of the frame that switch_aarch64.S describes.
+// left_at, is_base: of the frame that switch_aarch64.S describes.
 
 #include "arch/walk.h"
 
@@ -8,5 +8,8 @@ place left_at(const context& at) noexcept {
   const auto* word = static_cast<const std::uintptr_t*>(at.sp);
   return {.pc = word[11], .sp = reinterpret_cast<std::uintptr_t>(word + 22), .fp = word[10]};
 }
+
+// The assembly notes it.
+bool is_base(const void*) noexcept { return false; }
 
 }  // namespace weft::arch

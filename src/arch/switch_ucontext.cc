@@ -58,15 +58,23 @@ void* switch_context(context* from, context to, void* transfer) noexcept {
   return here.transfer;
 }
 
-// left_at: where the C library's registers have known names.
+// is_base: what calls base() belongs to the C library, which notes little there.
+bool is_base(const void* function) noexcept {
+  return function == reinterpret_cast<const void*>(&base);
+}
+
+// left_at: where the C library's registers have known names. A stack that has not begun goes on at
+// the very beginning of base(), which is no return address.
 place left_at([[maybe_unused]] const context& at) noexcept {
 #if defined(__x86_64__)
   const auto& r = static_cast<const saved*>(at.sp)->registers.uc_mcontext.gregs;
+  if (is_base(reinterpret_cast<const void*>(r[REG_RIP]))) return {};
   return {.pc = static_cast<std::uintptr_t>(r[REG_RIP]),
           .sp = static_cast<std::uintptr_t>(r[REG_RSP]),
           .fp = static_cast<std::uintptr_t>(r[REG_RBP])};
 #elif defined(__aarch64__)
   const auto& r = static_cast<const saved*>(at.sp)->registers.uc_mcontext;
+  if (is_base(reinterpret_cast<const void*>(r.pc))) return {};
   return {.pc = r.pc, .sp = r.sp, .fp = r.regs[29]};
 #else
   return {};

@@ -209,8 +209,11 @@ void collector::look_running(sched::goroutine& g, seen& s, sched::phase at) {
   if (&g == self_) {
     void* own[frames_max];
     const int n = ::backtrace(own, static_cast<int>(frames_max));
-    for (; count < static_cast<std::size_t>(n); ++count)
-      frames_[count] = reinterpret_cast<std::uintptr_t>(own[count]);
+    for (; count < static_cast<std::size_t>(n); ++count) {
+      const auto pc = reinterpret_cast<std::uintptr_t>(own[count]);
+      if (arch::rule_of(pc).is == arch::frame_rule::kind::base) break;
+      frames_[count] = pc;
+    }
   }
   put(s, frames(frames_).first(count));
 }

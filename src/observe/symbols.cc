@@ -79,7 +79,8 @@ bool is_ours(const source& s) {
     if (scope_of(name).starts_with(part)) return true;
   }
   return name.starts_with("weft::sched::") || name.starts_with("weft::sync::") ||
-         name.starts_with("weft::observe::") || name == "backtrace" ||
+         name.starts_with("weft::observe::") || name == "weft_switch_context" ||
+         name == "backtrace" ||
          name.find("interceptor_backtrace") != std::string_view::npos;  // a sanitizer's
 }
 

@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -434,22 +435,23 @@ TEST(held_locks, any_number_may_be_held) {
 TEST(held_locks, who_is_dropped_at_the_end_does_not_wait) {
   static std::deque<std::mutex> kept;
   auto& m = kept.emplace_back();
-  const auto before = sched::thread_count();
   testing::internal::CaptureStderr();
-  static std::atomic<bool> over{false};
-  std::atomic<bool> locked{false};
+  static std::atomic<bool> over;
+  over = false;
+  std::atomic<int> locked_by{0};
   run([&] {
     go([&] {
       m.lock();
-      locked = true;
+      locked_by = sched::thread_id();
       while (!over) {
       }
       yield();  // never returns
     });
-    while (!locked) yield();
+    while (locked_by == 0) yield();
   });
   over = true;
-  while (sched::thread_count() > before) std::this_thread::yield();
+  const auto thread = "/proc/self/task/" + std::to_string(locked_by);
+  while (std::filesystem::exists(thread)) std::this_thread::yield();
   EXPECT_THAT(testing::internal::GetCapturedStderr(), IsEmpty());
   // Nor does whoever has its record next.
   EXPECT_THAT(said_by([] {
