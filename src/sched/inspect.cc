@@ -15,6 +15,7 @@
 #include <string>
 #include <typeinfo>
 
+#include "arch/code_place.h"
 #include "sched/debugger.h"
 #include "sched/environment.h"
 #include "sched/labels.h"
@@ -42,7 +43,7 @@ signal_pipe sigquit_pipe;
 std::terminate_handler previous_terminate = nullptr;
 
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...) noexcept {
-  char text[512];
+  char text[600];
   va_list arguments;
   va_start(arguments, format);
   const int n = std::vsnprintf(text, sizeof text, format, arguments);
@@ -164,10 +165,13 @@ void report_crashed() noexcept {
   end_recording();
 }
 
+void say_frames(void* const* frames, int count) noexcept {
+  for (int i = 0; i < count; ++i) say("%s\n", arch::text_of_place(frames[i]).data());
+}
+
 void say_trace() noexcept {
   void* frames[trace_frames_max];
-  const int n = ::backtrace(frames, trace_frames_max);
-  ::backtrace_symbols_fd(frames, n, 2);
+  say_frames(frames, ::backtrace(frames, trace_frames_max));
 }
 
 // say_exception: "panic: what" for the exception in flight.
@@ -198,7 +202,7 @@ void say_first_throw(const throw_trace& t) noexcept {
   say("\nfrom goroutine %llu", static_cast<unsigned long long>(t.id));
   if (t.name[0] != '\0') say(" \"%s\"", t.name.data());
   say(" [failed]:\n");
-  ::backtrace_symbols_fd(t.frames, t.count, 2);
+  say_frames(t.frames, t.count);
   say("created by %s at %s:%u\n", t.site_function, t.site_file, t.site_line);
 }
 

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
 
+#include "arch/test_loading.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -521,6 +523,34 @@ TEST(scope_trace, of_an_error_is_empty) {
     EXPECT_EQ(s.join().error(), errc::eof);
     EXPECT_EQ(s.failure_trace(), "");
   });
+}
+
+TEST(scope_trace, waits_for_nobody_who_loads_a_library) {
+  in_weft([] {
+    scope s;
+    s.go([] { throw_from_here(); });
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join()); }), "traced");
+    const arch_test::loading now;
+    EXPECT_TRUE(passes_through(s.failure_trace(), throw_from_here)) << s.failure_trace();
+  });
+}
+
+TEST(scope_trace_death, a_panic_waits_for_nobody_who_loads_a_library) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // With one processor: to start a thread waits for the linker, too.
+  EXPECT_EXIT(weft::run(
+                  [] {
+                    std::optional<arch_test::loading> now;
+                    scope s;
+                    s.go({.name = "thrower"}, [&] {
+                      now.emplace();
+                      throw_from_here();
+                    });
+                  },
+                  {.max_procs = 1}),
+              testing::ExitedWithCode(2),
+              "panic: traced\n\ngoroutine 1 .running.:\n.*\\(\\+0x[0-9a-f]+\\) .0x(.|\n)*"
+              "\"thrower\" .failed.:\n.*\\(\\+0x[0-9a-f]+\\) .0x");
 }
 
 TEST(scope_trace_death, a_panic_shows_the_childs_stack) {
