@@ -234,6 +234,7 @@ void end_panicked(scheduler& s, const goroutine& g) {
   const goroutine* g = current_goroutine();
   if (g != nullptr && std::current_exception() != nullptr) {
     if (g->owner->simulated() != nullptr) end_panicked(*g->owner, *g);
+    base::begin_last_words();
     say_exception();
     say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();
@@ -251,6 +252,7 @@ bool describe_overflow(const void* address, void*) noexcept {
   const goroutine* g = current_goroutine();
   if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address))
     return false;
+  base::begin_last_words();
   say("fatal error: goroutine %llu: stack overflow\n",
       static_cast<unsigned long long>(g->id.get()));
   if (const auto name = g->name.get(); name[0] != '\0') say("  name: %s\n", name.data());
