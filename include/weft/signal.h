@@ -18,6 +18,9 @@
 // runtime, or of plain threads, and a program that has asked for signals is never reported as
 // deadlocked. All of this is safe from any thread and goroutine, and never waits.
 //
+// In a child that was forked and has not executed a program nobody delivers: there the signals do
+// what they did before they were asked for.
+//
 // Which signals: 1 to 64, except those that cannot be caught (SIGKILL, SIGSTOP), those that a fault
 // raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) and the C library's own (32, 33): for these the
 // calls throw misuse_error and do nothing. An empty list means all that are left.

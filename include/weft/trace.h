@@ -21,8 +21,9 @@
 namespace weft {
 
 // flight_recorder: keeps the last events of every thread that runs goroutines: 65,536 of each (16
-// bytes an event, so 1 MiB a thread), and of 256 threads; older ones are forgotten, as are those of
-// a runtime that has ended when the next one's threads begin. Go's runtime/trace.FlightRecorder.
+// bytes an event, so 1 MiB a thread), and of 256 threads; older ones are forgotten. When there are
+// more threads, those of the runtime that ended first are forgotten, and then no more are kept; the
+// trace says how many events that are. Go's runtime/trace.FlightRecorder.
 // One may record at a time in a process; it hears of all runtimes. All functions may be called from
 // any thread, and with no runtime there; not from two threads at once for the same object.
 class flight_recorder {

@@ -1,8 +1,10 @@
 #include "base/assert.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,7 +15,22 @@ namespace {
 
 atomic<void (*)() noexcept> crash_hook{nullptr};
 
+// speaker: of whom the last words are: his thread's `self`; null: nobody dies yet.
+atomic<const char*> speaker{nullptr};
+thread_local const char self = 0;
+
 }  // namespace
+
+void begin_last_words() noexcept {
+  const char* nobody = nullptr;
+  // relaxed: it says only who came first.
+  if (speaker.compare_exchange_strong(nobody, &self, relaxed, relaxed) || nobody == &self) return;
+  // Not for ever: the report of the first may be stuck. (No clock, and no wake-up: when it is done
+  // there is nobody to wake.)
+  timespec left{last_words_s_max, 0};
+  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
+  }
+}
 
 void write_stderr(std::string_view text) noexcept {
   while (!text.empty()) {
@@ -24,6 +41,7 @@ void write_stderr(std::string_view text) noexcept {
 }
 
 void assert_failed(const char* condition, const char* text, const char* file, int line) noexcept {
+  begin_last_words();
   char buffer[512];
   const int n = std::snprintf(buffer, sizeof buffer, "weft: assertion failed: %s (%s) at %s:%d\n",
                               text, condition, file, line);
@@ -32,6 +50,7 @@ void assert_failed(const char* condition, const char* text, const char* file, in
 }
 
 void fatal(std::string_view text) noexcept {
+  begin_last_words();
   write_stderr("fatal error: ");
   write_stderr(text);
   write_stderr("\n");

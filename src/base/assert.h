@@ -15,6 +15,12 @@ namespace weft::base {
 // and ends the process with status 2 without running destructors.
 [[noreturn]] void fatal(std::string_view text) noexcept;
 
+// begin_last_words: called by who is about to say why the process dies. Who comes second waits, so
+// that he does not cut off the first by ending the process: no longer than last_words_s_max, and
+// not at all for himself. Async-signal-safe.
+inline constexpr int last_words_s_max = 5;
+void begin_last_words() noexcept;
+
 // set_crash_hook: `hook` is called once by fatal before the process ends. sched installs it; base
 // knows nobody above.
 void set_crash_hook(void (*hook)() noexcept) noexcept;

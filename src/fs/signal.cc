@@ -2,7 +2,8 @@
 //
 // The handler notes the signal in a word of bits and writes a byte into a pipe; a thread reads the
 // pipe, takes the bits and delivers. All else - who wants what, which handlers are installed - is
-// under one lock, and so is a delivery: what stop() has removed gets nothing more.
+// under one lock, and so is a delivery: what stop() has removed gets nothing more. A child that was
+// forked has the handlers, and nobody who delivers: its signals do what they did before weft.
 //
 // I1  A handler of ours is installed for exactly the signals that a listener wants, except while
 //     the lock is held; `before` has what was there.
@@ -21,12 +22,9 @@
 #include <weft/error.h>
 #include <weft/signal.h>
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -36,6 +34,7 @@
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "sched/environment.h"
+#include "sched/signal_pipe.h"
 
 namespace weft::signal {
 namespace {
@@ -49,18 +48,16 @@ constexpr mask bit(int signal) noexcept { return mask{1} << (signal - 1); }
 constexpr mask refused = bit(SIGKILL) | bit(SIGSTOP) | bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) |
                          bit(SIGILL) | bit(SIGTRAP) | bit(32) | bit(33);
 
-// arrived, wake_pipe: all that the handler touches. The pipe is constant once the thread runs.
+// All that the handler touches. before: of a signal, constant while our handler is installed.
 base::atomic<mask> arrived{0};
-int wake_pipe[2] = {-1, -1};
+sched::signal_pipe wake_pipe;
+struct sigaction before[signal_max + 1] = {};
 
 void on_signal(int signal) {
-  const int saved = errno;
+  if (!wake_pipe.is_ours()) return sched::leave_to(before[signal], signal);
   // release: pairs with the exchange in deliver_locked().
   arrived.fetch_or(bit(signal), base::release);
-  const char byte = 's';
-  // A full pipe wakes the thread already.
-  [[maybe_unused]] const auto n = ::write(wake_pipe[1], &byte, 1);
-  errno = saved;
+  wake_pipe.wake();
 }
 
 // listener: a channel, or a context to cancel.
@@ -133,17 +130,12 @@ class registry {
 
  private:
   registry() {
-    if (::pipe2(wake_pipe, O_CLOEXEC) != 0) base::fatal("signal: no descriptors for a pipe");
-    ::fcntl(wake_pipe[1], F_SETFL, O_NONBLOCK);  // a handler never waits
+    if (!wake_pipe.open()) base::fatal("signal: no descriptors for a pipe");
     if (sched::start_thread(thread_main, this) != 0) base::fatal("signal: no thread");
   }
 
   static void thread_main(void* self) {
-    char bytes[64];
-    for (;;) {
-      const auto n = ::read(wake_pipe[0], bytes, sizeof bytes);
-      if (n > 0) static_cast<registry*>(self)->deliver();
-    }
+    while (wake_pipe.wait()) static_cast<registry*>(self)->deliver();
   }
 
   std::vector<listener>::iterator find(const channel<int>& to) {
@@ -189,7 +181,7 @@ class registry {
       const bool off = !ours && (ignored_ & b) != 0;
       if (ours == ((caught_ & b) != 0) && off == ((silenced_ & b) != 0)) continue;
       if (((caught_ | silenced_) & b) == 0) {
-        ::sigaction(s, nullptr, &before_[s]);
+        ::sigaction(s, nullptr, &before[s]);
       }
       struct sigaction action{};
       action.sa_handler = ours ? on_signal : SIG_IGN;
@@ -197,7 +189,7 @@ class registry {
       ::sigaction(s, &action, nullptr);
       // Behind SIG_IGN, which drops one that was sent while ours stood and has not come yet: it
       // must not end the process now.
-      if (!ours && !off) ::sigaction(s, &before_[s], nullptr);
+      if (!ours && !off) ::sigaction(s, &before[s], nullptr);
       caught_ = ours ? caught_ | b : caught_ & ~b;
       silenced_ = off ? silenced_ | b : silenced_ & ~b;
     }
@@ -210,7 +202,6 @@ class registry {
   mask ignored_ = 0;   // what ignore() asked for, and nobody took back
   mask caught_ = 0;    // where our handler is
   mask silenced_ = 0;  // where SIG_IGN is, by us
-  struct sigaction before_[signal_max + 1] = {};
   std::string* causes_[signal_max + 1] = {};
 };
 

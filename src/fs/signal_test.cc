@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "arch/sanitizer.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -97,6 +98,36 @@ TEST(signal, nothing_arrives_after_stop_and_what_arrived_before_does) {
       signal::stop(keeps);
     }
   });
+}
+
+// status_of_child: of a child that was forked, and sends itself the signal.
+int status_of_child(int s) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::raise(s);
+    ::_exit(3);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(signal, in_a_child_that_was_forked_they_do_what_they_did_before_weft) {
+  if (WEFT_TSAN != 0) GTEST_SKIP() << "ThreadSanitizer calls handlers later";
+  ::signal(SIGUSR2, [](int) { ::_exit(9); });
+  in_both([] {
+    channel<int> to(1);
+    signal::notify(to, {SIGUSR1, SIGUSR2});
+    const int ended = status_of_child(SIGUSR1);
+    EXPECT_TRUE(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGUSR1) << ended;
+    const int handled = status_of_child(SIGUSR2);
+    EXPECT_TRUE(WIFEXITED(handled) && WEXITSTATUS(handled) == 9) << handled;
+    ::raise(SIGUSR1);  // here all is as it was
+    EXPECT_EQ(to.recv(), SIGUSR1);
+    signal::stop(to);
+    EXPECT_EQ(to.size(), 0u);
+  });
+  ::signal(SIGUSR2, SIG_DFL);
 }
 
 TEST(signal, a_handler_is_there_only_while_somebody_asks) {

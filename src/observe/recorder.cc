@@ -3,8 +3,9 @@
 // A machine gets its ring at the first event it makes while somebody records, and keeps it. It
 // alone writes there (ring.h). Threads that are no machines share one, under a lock: plain threads
 // that start or wake goroutines, and the monitor. Rings stay when their machine goes, for what they
-// hold; the next machine that needs one takes it over, so that there are never more than were
-// needed at once, and never more than threads_max.
+// hold. A machine that needs one takes over what holds nothing of this recording, gets a new one
+// while there are fewer than threads_max, and then takes over what was given back the longest ago:
+// what that held is counted as missed.
 //
 // Time is counted in ticks of the CPU where they are steady, else by the monotonic clock. What a
 // tick is worth is measured over the recording itself: both are read at its start, and when it is
@@ -89,9 +90,13 @@ base::lock<base::rank::leaf> lock;
 // Guarded by lock.
 std::array<ring*, flight_recorder::threads_max> rings{};
 std::size_t ring_count = 0;
+std::uint64_t given_back_count = 0;
 std::uint64_t session = 0;
 bool active = false;
 moment began;
+
+// began_time: of `began`, for writers. Set before they are told to write.
+base::atomic<std::uint64_t> began_time{0};
 
 base::lock<base::rank::leaf> outside_lock;
 ring* outside = nullptr;  // set before the first recording; written under outside_lock
@@ -128,18 +133,35 @@ void put(ring& r, event what, const sched::goroutine& g, std::uint32_t detail,
   r.publish();
 }
 
-// find_ring: one that nobody has, or `fresh`, or nowhere. Null: there is room for a fresh one.
-ring* find_ring(const sched::machine& m, std::unique_ptr<ring>& fresh) noexcept {
-  const base::locked hold(lock);
+// choose_ring: of those that nobody has, one with nothing of this recording; else null if there may
+// be more of them (`grows`); else the one that was given back first, or null. Under the lock.
+ring* choose_ring(bool grows) noexcept {
   ring* found = nullptr;
-  for (std::size_t i = 0; i < ring_count && found == nullptr; ++i) {
-    if (!rings[i]->taken && rings[i] != outside) found = rings[i];
+  std::uint64_t least = UINT64_MAX;
+  for (std::size_t i = 0; i < ring_count; ++i) {
+    ring& r = *rings[i];
+    if (r.taken || &r == outside) continue;
+    const auto number = r.head() == r.begins ? 0 : r.given_back;
+    if (number >= least) continue;
+    found = &r;
+    least = number;
   }
+  return grows && least != 0 ? nullptr : found;
+}
+
+// find_ring: for a machine that has none: another's, or `fresh`, or nowhere. Null: there is room
+// for a fresh one, unless memory was `refused`.
+ring* find_ring(const sched::machine& m, std::unique_ptr<ring>& fresh, bool refused) noexcept {
+  const base::locked hold(lock);
+  const bool grows = ring_count < rings.size() && !refused;
+  ring* found = choose_ring(grows);
   if (found == nullptr) {
-    if (ring_count == rings.size()) return &ring::nowhere();
+    if (!grows) return &ring::nowhere();
     if (fresh == nullptr) return nullptr;
     found = rings[ring_count++] = fresh.release();
   }
+  missed.fetch_add(found->count(found->begins), base::relaxed);  // relaxed: a count
+  found->last_time = time_now();
   found->taken = true;
   found->begins = found->head();
   found->runtime = runtime_of(*m.owner);
@@ -150,10 +172,10 @@ ring* find_ring(const sched::machine& m, std::unique_ptr<ring>& fresh) noexcept 
 // take_ring: for a machine that has none yet.
 [[gnu::noinline]] ring* take_ring(sched::machine& m) noexcept {
   std::unique_ptr<ring> fresh;
-  m.ring = find_ring(m, fresh);
+  m.ring = find_ring(m, fresh, false);
   if (m.ring == nullptr) {
     fresh.reset(ring::make());
-    m.ring = fresh != nullptr ? find_ring(m, fresh) : &ring::nowhere();
+    m.ring = find_ring(m, fresh, fresh == nullptr);
   }
   return m.ring;
 }
@@ -162,6 +184,13 @@ void give_back(ring& of) noexcept {
   if (&of == &ring::nowhere()) return;
   const base::locked hold(lock);
   of.taken = false;
+  of.given_back = ++given_back_count;
+}
+
+// in_recording: whether something noted at `time` belongs to this recording.
+bool in_recording(std::uint64_t time) noexcept {
+  // relaxed: tell() has acquired what start_recording() set.
+  return ((time - began_time.load(base::relaxed)) & time_mask) <= time_mask / 2;
 }
 
 void record(event what, const sched::goroutine& g, std::uint32_t detail) noexcept {
@@ -176,9 +205,10 @@ void record(event what, const sched::goroutine& g, std::uint32_t detail) noexcep
     missed.fetch_add(1, base::relaxed);  // relaxed: a count
     return;
   }
-  // Who has high priority may have been readied elsewhere, after that.
-  const bool follows =
-      what == event::dispatched && m->current != nullptr && g.priority == weft::priority::normal;
+  // Who has high priority may have been readied elsewhere, after that; and what the one before did
+  // last need not have been recorded.
+  const bool follows = what == event::dispatched && m->current != nullptr &&
+                       g.priority == weft::priority::normal && in_recording(r->last_time);
   put(*r, what, g, detail, follows ? r->last_time : time_now());
 }
 
@@ -282,6 +312,7 @@ std::uint64_t start_recording(int& error) noexcept {
   for (std::size_t i = 0; i < ring_count; ++i) rings[i]->begins = rings[i]->head();
   missed.store(0, base::relaxed);  // relaxed: a count
   began = now();
+  began_time.store(began.time, base::relaxed);  // relaxed: listen() publishes it
   active = true;
   sched::trace::listen(board::recorder_bit);
   return ++session;

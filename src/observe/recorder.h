@@ -40,7 +40,9 @@ struct recording {
   std::vector<thread> threads;
   std::vector<happening> events;  // in the order of time
   std::vector<birth> births;
-  std::uint64_t missed = 0;  // events of threads beyond flight_recorder::threads_max
+  // Beyond flight_recorder::threads_max: events of threads that got no ring, and those that were
+  // overwritten when the ring of a thread that had ended was taken over.
+  std::uint64_t missed = 0;
 };
 
 // start_recording: its session; 0 and `error` set if it cannot be.

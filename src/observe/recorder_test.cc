@@ -4,12 +4,14 @@
 #include <weft/channel.h>
 #include <weft/go.h>
 #include <weft/runtime.h>
+#include <weft/trace.h>
 #include <weft/wait_group.h>
 
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "observe/ring.h"
@@ -233,6 +235,77 @@ TEST(Recorder, a_new_recording_holds_nothing_of_the_one_before) {
   ASSERT_FALSE(first.events.empty());
   ASSERT_FALSE(second.events.empty());
   EXPECT_GT(second.events.front().at_ns, first.events.back().at_ns);
+}
+
+// short_runtimes: so many, one after the other, each with a goroutine that is called by its number.
+void short_runtimes(int n) {
+  for (int i = 0; i < n; ++i) {
+    weft::run(
+        [i] {
+          weft::wait_group done;
+          done.add(1);
+          weft::go({.name = std::to_string(i)}, [&] { done.done(); });
+          done.wait();
+        },
+        {.max_procs = 1});
+  }
+}
+
+bool has_birth_of(const recording& in, int number) {
+  return std::ranges::any_of(in.births,
+                             [&](const birth& b) { return b.name == std::to_string(number); });
+}
+
+TEST(Recorder, what_short_runtimes_did_one_after_the_other_is_kept) {
+  constexpr int runtimes = 5;
+  int wrong = 0;
+  const auto session = start_recording(wrong);
+  ASSERT_NE(session, 0U) << wrong;
+  short_runtimes(runtimes);
+  stop_recording(session);
+  const auto got = read_recording(session, false);
+  EXPECT_EQ(got.missed, 0U);
+  for (int i = 0; i < runtimes; ++i) EXPECT_TRUE(has_birth_of(got, i)) << i;
+}
+
+TEST(Recorder, of_more_threads_than_it_keeps_those_that_ended_first_go_and_are_counted) {
+  constexpr int runtimes = flight_recorder::threads_max + 44;
+  constexpr int last = 50;
+  int wrong = 0;
+  const auto session = start_recording(wrong);
+  ASSERT_NE(session, 0U) << wrong;
+  short_runtimes(runtimes);
+  stop_recording(session);
+  const auto got = read_recording(session, false);
+  std::uint64_t forgotten = 0;
+  for (int i = 0; i < runtimes; ++i) forgotten += has_birth_of(got, i) ? 0 : 1;
+  EXPECT_GE(forgotten, 44U);
+  EXPECT_GE(got.missed, 2 * forgotten);  // each was spawned, and dispatched
+  for (int i = runtimes - last; i < runtimes; ++i) EXPECT_TRUE(has_birth_of(got, i)) << i;
+}
+
+// A goroutine that goes on is noted at the time of what was noted last, which may be long ago.
+TEST(Recorder, the_first_event_of_a_recording_is_not_of_the_time_of_the_one_before) {
+  weft::run(
+      [] {
+        int wrong = 0;
+        const auto before = start_recording(wrong);
+        ASSERT_NE(before, 0U) << wrong;
+        weft::go([] {});
+        weft::yield();
+        stop_recording(before);
+        const auto session = start_recording(wrong);
+        ASSERT_NE(session, 0U) << wrong;
+        // As if it had begun between the end of who ran before, and our turn.
+        constexpr std::uint32_t mark = 77;
+        sched::trace::listeners.recorder(event::dispatched, *sched::current_goroutine(), mark);
+        stop_recording(session);
+        const auto got = read_recording(session, false);
+        EXPECT_TRUE(std::ranges::any_of(got.events, [&](const happening& h) {
+          return h.what == event::dispatched && h.detail == mark;
+        }));
+      },
+      {.max_procs = 1});
 }
 
 TEST(Recorder, it_can_be_read_while_goroutines_go_on_and_threads_join_in) {

@@ -94,6 +94,17 @@ struct ring {
     return whole;
   }
 
+  // count: the happenings from entry number `from` on that are still there; writer only.
+  [[nodiscard]] std::uint64_t count(std::uint64_t from) const noexcept {
+    std::uint64_t found = 0;
+    for (auto i = std::max(from, next_ > capacity ? next_ - capacity : 0); i < next_; ++i) {
+      // relaxed: what the writer itself has written, or who had the ring before it.
+      const auto kind = static_cast<std::uint8_t>(slots_[i % capacity].first.load(base::relaxed));
+      found += kind < kind_site ? 1 : 0;
+    }
+    return found;
+  }
+
   // Writer only.
   std::uint64_t last_time = 0;
 
@@ -102,6 +113,8 @@ struct ring {
   std::uint32_t runtime = 0;  // serial of the machine's runtime; 0: of threads that are no machines
   std::uint32_t machine = 0;  // its index
   bool taken = false;         // by a machine that exists
+  // given_back: the how manieth it was that a machine gave back; 0: no machine had it yet.
+  std::uint64_t given_back = 0;
 
  private:
   struct slot {

@@ -1,9 +1,6 @@
 #include "observe/symbols.h"
 
 #include <cxxabi.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <link.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,12 +10,7 @@
 #include <string_view>
 #include <utility>
 
-// Whether there is _dl_find_object(), which takes no lock.
-#if defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 35)
-#define WEFT_HAS_FIND_OBJECT 1
-#endif
-#endif
+#include "arch/code_place.h"
 
 namespace weft::observe {
 namespace {
@@ -34,31 +26,9 @@ std::string cut(std::string text, std::size_t max) {
   return text + "...";
 }
 
-// place: where code lies: a file, and where in it.
-struct place {
-  const char* file = nullptr;  // null: unknown
-  std::uintptr_t base = 0;
-};
-
-// place_of: without a lock. dladdr(3) waits until nobody loads a library: a constructor of one that
-// waits for us would do so for ever.
-place place_of(std::uintptr_t pc, [[maybe_unused]] bool crashed) {
-#if WEFT_HAS_FIND_OBJECT
-  dl_find_object found{};
-  if (::_dl_find_object(reinterpret_cast<void*>(pc), &found) != 0) return {};
-  const link_map& module = *found.dlfo_link_map;
-  const bool program = module.l_name == nullptr || module.l_name[0] == '\0';
-  return {program ? program_invocation_name : module.l_name, module.l_addr};
-#else
-  Dl_info info{};
-  if (crashed || ::dladdr(reinterpret_cast<void*>(pc), &info) == 0) return {};
-  return {info.dli_fname, reinterpret_cast<std::uintptr_t>(info.dli_fbase)};
-#endif
-}
-
 // text_of_place: for addr2line.
 std::string text_of_place(std::uintptr_t pc, bool crashed) {
-  const place at = place_of(pc, crashed);
+  const arch::code_place at = arch::place_of(pc, crashed);
   char text[32];
   std::snprintf(text, sizeof text, at.file != nullptr ? "+0x%zx" : "0x%zx",
                 static_cast<std::size_t>(pc - at.base));

@@ -1,16 +1,13 @@
 #include "observe/symbols.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
-#include <thread>
+
+#include "arch/test_loading.h"
 
 namespace weft::observe {
 namespace {
@@ -72,36 +69,8 @@ TEST(symbols, know_what_was_loaded_since) {
   EXPECT_LT(named, 20u);
 }
 
-// loading: somebody is in dlopen(), and holds its lock: the file is a FIFO.
-class loading {
- public:
-  loading() {
-    std::string pattern = std::filesystem::temp_directory_path() / "weft-symbols-XXXXXX";
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-    const std::string fifo = directory_ / "fifo";
-    EXPECT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    loader_ = std::thread([fifo] { EXPECT_EQ(::dlopen(fifo.c_str(), RTLD_NOW), nullptr); });
-    // It can be opened like this when somebody opens it for reading.
-    while ((writer_ = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
-      std::this_thread::yield();
-  }
-  loading(const loading&) = delete;
-  loading& operator=(const loading&) = delete;
-  ~loading() {
-    ::close(writer_);
-    loader_.join();
-    std::filesystem::remove_all(directory_);
-  }
-
- private:
-  std::filesystem::path directory_;
-  std::thread loader_;
-  int writer_ = -1;
-};
-
 TEST(symbols, wait_for_nobody_who_loads_a_library) {
-  const loading now;
+  const arch_test::loading now;
   for (const bool crashed : {false, true}) {
     symbols names(crashed);
     EXPECT_THAT(names.at(nowhere()).back().function, HasSubstr("weft_observe_test+0x"));

@@ -2,7 +2,6 @@
 
 #include <cxxabi.h>
 #include <execinfo.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -16,10 +15,12 @@
 #include <string>
 #include <typeinfo>
 
+#include "arch/code_place.h"
 #include "sched/debugger.h"
 #include "sched/environment.h"
 #include "sched/labels.h"
 #include "sched/scheduler.h"
+#include "sched/signal_pipe.h"
 #include "sched/simulation.h"
 #include "sched/thread_lock.h"
 #include "sched/throw_trace.h"
@@ -38,12 +39,11 @@ base::atomic<bool (*)(bool crashed) noexcept> reporter{nullptr};
 base::atomic<bool> sigquit_exits{false};
 base::atomic<bool> dropped_any{false};
 base::atomic<void (*)(scheduler&)> end_watcher{nullptr};
-int sigquit_pipe[2] = {-1, -1};  // constant once the thread runs
-pid_t sigquit_process = -1;      // likewise: whose thread it is
+signal_pipe sigquit_pipe;
 std::terminate_handler previous_terminate = nullptr;
 
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...) noexcept {
-  char text[512];
+  char text[600];
   va_list arguments;
   va_start(arguments, format);
   const int n = std::vsnprintf(text, sizeof text, format, arguments);
@@ -165,10 +165,13 @@ void report_crashed() noexcept {
   end_recording();
 }
 
+void say_frames(void* const* frames, int count) noexcept {
+  for (int i = 0; i < count; ++i) say("%s\n", arch::text_of_place(frames[i]).data());
+}
+
 void say_trace() noexcept {
   void* frames[trace_frames_max];
-  const int n = ::backtrace(frames, trace_frames_max);
-  ::backtrace_symbols_fd(frames, n, 2);
+  say_frames(frames, ::backtrace(frames, trace_frames_max));
 }
 
 // say_exception: "panic: what" for the exception in flight.
@@ -199,7 +202,7 @@ void say_first_throw(const throw_trace& t) noexcept {
   say("\nfrom goroutine %llu", static_cast<unsigned long long>(t.id));
   if (t.name[0] != '\0') say(" \"%s\"", t.name.data());
   say(" [failed]:\n");
-  ::backtrace_symbols_fd(t.frames, t.count, 2);
+  say_frames(t.frames, t.count);
   say("created by %s at %s:%u\n", t.site_function, t.site_file, t.site_line);
 }
 
@@ -231,6 +234,7 @@ void end_panicked(scheduler& s, const goroutine& g) {
   const goroutine* g = current_goroutine();
   if (g != nullptr && std::current_exception() != nullptr) {
     if (g->owner->simulated() != nullptr) end_panicked(*g->owner, *g);
+    base::begin_last_words();
     say_exception();
     say("\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id.get()));
     say_trace();
@@ -248,6 +252,7 @@ bool describe_overflow(const void* address, void*) noexcept {
   const goroutine* g = current_goroutine();
   if (g == nullptr || g->stack == nullptr || !stack::guard_contains(*g->stack, address))
     return false;
+  base::begin_last_words();
   say("fatal error: goroutine %llu: stack overflow\n",
       static_cast<unsigned long long>(g->id.get()));
   if (const auto name = g->name.get(); name[0] != '\0') say("  name: %s\n", name.data());
@@ -272,31 +277,17 @@ void install_once() noexcept {
   static_cast<void>(installed);
 }
 
-// on_sigquit: in a child that was forked, the thread and the pipe are the parent's: there it does
-// what SIGQUIT does to a process that asked for nothing, when we return.
+// on_sigquit: in a child that was forked it does what SIGQUIT does to a process that asked for
+// nothing.
 void on_sigquit(int number) {
-  const int saved = errno;
-  if (::getpid() != sigquit_process) {
-    struct sigaction action{};
-    action.sa_handler = SIG_DFL;
-    ::sigaction(number, &action, nullptr);
-    ::raise(number);
-    errno = saved;
-    return;
-  }
-  const char byte = 'q';
-  // A full pipe already holds a request.
-  [[maybe_unused]] const auto n = ::write(sigquit_pipe[1], &byte, 1);
-  errno = saved;
+  if (sigquit_pipe.is_ours()) return sigquit_pipe.wake();
+  const struct sigaction unasked{};
+  leave_to(unasked, number);
 }
 
 void signal_thread(void*) {
   take_no_signals();
-  for (;;) {
-    char byte = 0;
-    const auto n = ::read(sigquit_pipe[0], &byte, 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n != 1) return;
+  while (sigquit_pipe.wait()) {
     base::write_stderr("SIGQUIT: quit\n");
     report(false);
     if (sigquit_exits.load(base::relaxed)) ::_exit(2);  // relaxed: a setting
@@ -385,9 +376,7 @@ void thread_ends() noexcept { own_threads.fetch_sub(1, base::relaxed); }
 void watch_sigquit(bool exits) {
   sigquit_exits.store(exits, base::relaxed);  // relaxed: a setting
   static const bool started = [] {
-    if (::pipe2(sigquit_pipe, O_CLOEXEC) != 0) return false;
-    ::fcntl(sigquit_pipe[1], F_SETFL, O_NONBLOCK);  // a signal handler never waits
-    sigquit_process = ::getpid();
+    if (!sigquit_pipe.open()) return false;
     thread_begins();
     if (start_thread(signal_thread, nullptr) == 0) return true;
     thread_ends();

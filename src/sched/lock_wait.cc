@@ -5,12 +5,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "arch/code_place.h"
 #include "sched/environment.h"
 #include "sched/labels.h"
 #include "sched/scheduler.h"
@@ -40,10 +39,9 @@ base::atomic<bool> reported{false};
 std::string trace_text() {
   void* frames[frames_max];
   const int n = ::backtrace(frames, frames_max);
-  const std::unique_ptr<char*, decltype(&std::free)> lines(::backtrace_symbols(frames, n),
-                                                           &std::free);
   std::string text;
-  for (int i = 0; lines != nullptr && i < n; ++i) text += std::string("  ") + lines.get()[i] + '\n';
+  for (int i = 0; i < n; ++i)
+    text += std::string("  ") + arch::text_of_place(frames[i]).data() + '\n';
   return text;
 }
 

@@ -1,12 +1,10 @@
 #include "sched/throw_trace.h"
 
-#include <execinfo.h>
 #include <unwind.h>
 
-#include <cstdlib>
-#include <memory>
 #include <utility>
 
+#include "arch/code_place.h"
 #include "sched/environment.h"
 #include "sched/scheduler.h"
 
@@ -78,10 +76,8 @@ std::string text_of(const throw_trace& t) {
   std::string text = "goroutine " + std::to_string(t.id);
   if (t.name[0] != '\0') text += std::string(" \"") + t.name.data() + '"';
   text += " [failed]:\n";
-  const std::unique_ptr<char*, void (*)(void*)> symbols(::backtrace_symbols(t.frames, t.count),
-                                                        std::free);
-  for (int i = 0; symbols != nullptr && i < t.count; ++i) {
-    text += symbols.get()[i];
+  for (int i = 0; i < t.count; ++i) {
+    text += arch::text_of_place(t.frames[i]).data();
     text += '\n';
   }
   text += std::string("created by ") + t.site_function + " at " + t.site_file + ':' +

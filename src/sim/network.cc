@@ -151,7 +151,7 @@ void network::send_in_order(socket_state& s, std::size_t bytes, answer expected,
   const auto far = s.remote.host;
   s.last_arrival_ns = std::max(s.last_arrival_ns, arrival(near, far, bytes, true));
   under_way_[s.fd].push_back(
-      [this, fd = s.fd, peer = s.peer, near, far, expected, what = std::move(what)] {
+      [this, fd = s.fd, peer = peer_of(s), near, far, expected, what = std::move(what)] {
         auto* other = find(peer);
         if (other != nullptr && !other->broken) {
           what(*other);
@@ -174,43 +174,44 @@ void network::deliver_front(int sender) {
 
 // --- connections ------------------------------------------------------------------------------
 
-// wants_in: whether there is a client of that number, and it waits for its connection.
-bool network::wants_in(int client_fd) noexcept {
-  const socket_state* client = find(client_fd);
+// wants_in: whether there is such a client, and it waits for its connection.
+bool network::wants_in(const caller& who) noexcept {
+  const socket_state* client = find(who);
   return client != nullptr && client->at == socket_state::phase::connecting && !client->broken;
 }
 
-// greet: a connection of `client` arrives where it wants to. In front of a full backlog it waits
+// greet: a connection of `who` arrives where it wants to. In front of a full backlog it waits
 // for accept(), or for the listener's end: no timer asks again, so that who waits for ever is seen
 // as a deadlock (I1).
-void network::greet(int client_fd) {
-  if (!wants_in(client_fd)) return;
-  const socket_state* client = find(client_fd);
+void network::greet(const caller& who) {
+  if (!wants_in(who)) return;
+  const socket_state* client = find(who);
   const auto here = client->remote.host;
   const auto there = client->local.host;
   socket_state* listener = bound_at(client->remote, true, client->local);
   if (listener == nullptr) {
-    arrive(here, there, [this, client_fd] {
-      if (auto* c = find(client_fd)) break_off(*c, ECONNREFUSED);
+    arrive(here, there, [this, who] {
+      if (auto* c = find(who)) break_off(*c, ECONNREFUSED);
     });
     return;
   }
   if (listener->backlog.size() < listener->backlog_max) {
-    let_in(*listener, client_fd);
+    let_in(*listener, who);
   } else {
-    listener->outside.push_back(client_fd);
+    listener->outside.push_back(who);
   }
 }
 
 // let_in: there is room at `listener` for a client that wants in.
-void network::let_in(socket_state& listener, int client_fd) {
-  const socket_state* client = find(client_fd);
+void network::let_in(socket_state& listener, const caller& who) {
+  const socket_state* client = find(who);
   const int fd = make_socket(listener.family, true);
   socket_state& server = sockets_[fd];
   server.at = socket_state::phase::connected;
   server.local = client->remote;
   server.remote = client->local;
-  server.peer = client_fd;
+  server.peer = who.fd;
+  server.peer_attempt = who.attempt;
   listener.backlog.push_back(fd);
   notify(listener, poll::direction::read);
   send_in_order(server, 0, answer::reset, [this, fd](socket_state& c) {
@@ -257,7 +258,7 @@ void network::end_writing(socket_state& s) {
 
 // taken_up: `bytes` of what was sent to `s` are out of its way: the other end hears of it.
 void network::taken_up(socket_state& s, std::size_t bytes) {
-  arrive(s.local.host, s.remote.host, [this, peer = s.peer, bytes] {
+  arrive(s.local.host, s.remote.host, [this, peer = peer_of(s), bytes] {
     auto* writer = find(peer);
     if (writer == nullptr) return;
     writer->unread -= bytes;
@@ -312,7 +313,7 @@ std::int64_t network::accept(socket_state& s, const poll::operation& op) {
   const int fd = s.backlog.front();
   s.backlog.pop_front();
   while (!s.outside.empty() && s.backlog.size() < s.backlog_max) {
-    const int next = s.outside.front();
+    const caller next = s.outside.front();
     s.outside.pop_front();
     if (wants_in(next)) let_in(s, next);
   }
@@ -325,18 +326,29 @@ std::int64_t network::accept(socket_state& s, const poll::operation& op) {
   return fd;
 }
 
+// end_attempt: why it failed, or that this was told already, as Linux has it (inet_stream_connect).
+// The next one begins anew.
+int network::end_attempt(socket_state& s) noexcept {
+  const int why = std::exchange(s.failure, 0);
+  s.broken = false;
+  s.local = s.unaimed;
+  s.at = s.local.port == 0 ? socket_state::phase::fresh : socket_state::phase::bound;
+  ++s.attempt;
+  return why != 0 ? why : ECONNABORTED;
+}
+
 std::int64_t network::connect_step(socket_state& s, const poll::operation& op) {
   switch (s.at) {
     case socket_state::phase::connected: return s.failure != 0 ? -std::exchange(s.failure, 0) : 0;
-    case socket_state::phase::connecting:
-      return s.failure != 0 ? -std::exchange(s.failure, 0) : -EAGAIN;
+    case socket_state::phase::connecting: return s.broken ? -end_attempt(s) : -EAGAIN;
     case socket_state::phase::listening: return -EISCONN;
     default: break;
   }
+  s.unaimed = s.local;
   if (const int code = aim(s, static_cast<const sockaddr*>(op.data), op.size); code != 0)
     return code;
   s.at = socket_state::phase::connecting;
-  arrive(s.local.host, s.remote.host, [this, fd = s.fd] { greet(fd); });
+  arrive(s.local.host, s.remote.host, [this, who = caller{s.fd, s.attempt}] { greet(who); });
   return -EAGAIN;
 }
 

@@ -12,6 +12,8 @@
 // I1  What can happen by itself is in events_: when it is empty, and nobody's turn, nothing will.
 // I2  All chance is the seed's: no address, no order of a hash, no clock but the simulation's.
 // I3  Events hold numbers of sockets, not sockets: whoever is gone when they happen is not found.
+//     A socket whose attempt to connect has failed may try again: what one attempt has set going
+//     holds the number of the attempt, too.
 // I4  Bytes of one direction of a connection arrive in order: each not before the one sent before.
 //     What is sent stands in a queue of its direction, and an event takes the front of it: also one
 //     that overtakes others, which were held at a cut and go on after heal().
@@ -114,6 +116,12 @@ class network final : public poll::poller, public poll::simulated_sockets {
     std::string bytes;
   };
 
+  // caller: an attempt to connect (I3).
+  struct caller {
+    int fd = -1;
+    std::uint32_t attempt = 0;
+  };
+
   // socket_state: of a connection both ends have one; what is written goes into the other's.
   struct socket_state {
     enum class phase : std::uint8_t { fresh, bound, listening, connecting, connected };
@@ -125,8 +133,11 @@ class network final : public poll::poller, public poll::simulated_sockets {
     bool shares_port = false;
     place local;
     place remote;
-    int peer = -1;    // of a connection: the other end's number
-    int failure = 0;  // errno that the next operation tells
+    place unaimed;                   // local, before an attempt to connect chose what was open
+    int peer = -1;                   // of a connection: the other end's number
+    std::uint32_t attempt = 0;       // to connect: how many have failed before
+    std::uint32_t peer_attempt = 0;  // the peer's, that became this connection
+    int failure = 0;                 // errno that the next operation tells
     bool broken = false;
     poll::descriptor* record = nullptr;
 
@@ -140,7 +151,7 @@ class network final : public poll::poller, public poll::simulated_sockets {
 
     std::deque<int> backlog;
     std::size_t backlog_max = 0;
-    std::deque<int> outside;  // clients that found the backlog full
+    std::deque<caller> outside;  // who found the backlog full
     std::deque<packet> packets;
   };
 
@@ -154,6 +165,10 @@ class network final : public poll::poller, public poll::simulated_sockets {
   };
 
   socket_state* find(int fd) noexcept;
+  socket_state* find(const caller& who) noexcept;
+  [[nodiscard]] static caller peer_of(const socket_state& s) noexcept {
+    return {s.peer, s.peer_attempt};
+  }
   std::size_t host_named(std::string_view name);
   route& route_of(std::size_t from, std::size_t to);
   const test::link& link_of(std::size_t from, std::size_t to);
@@ -181,9 +196,9 @@ class network final : public poll::poller, public poll::simulated_sockets {
   void notify_both(socket_state& s) noexcept;
 
   int make_socket(int family, bool stream);
-  void greet(int client_fd);
-  void let_in(socket_state& listener, int client_fd);
-  [[nodiscard]] bool wants_in(int client_fd) noexcept;
+  void greet(const caller& who);
+  void let_in(socket_state& listener, const caller& who);
+  [[nodiscard]] bool wants_in(const caller& who) noexcept;
   void break_off(socket_state& s, int code);
   void give_up(socket_state& s);
   void end_writing(socket_state& s);
@@ -194,6 +209,7 @@ class network final : public poll::poller, public poll::simulated_sockets {
   std::int64_t read(socket_state& s, const poll::operation& op);
   std::int64_t write(socket_state& s, const iovec* pieces, std::size_t count);
   std::int64_t accept(socket_state& s, const poll::operation& op);
+  [[nodiscard]] static int end_attempt(socket_state& s) noexcept;
   std::int64_t connect_step(socket_state& s, const poll::operation& op);
   std::int64_t receive(socket_state& s, const poll::operation& op);
   std::int64_t send(socket_state& s, const poll::operation& op);

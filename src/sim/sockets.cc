@@ -31,6 +31,11 @@ network::socket_state* network::find(int fd) noexcept {
   return found == sockets_.end() ? nullptr : &found->second;
 }
 
+network::socket_state* network::find(const caller& who) noexcept {
+  socket_state* s = find(who.fd);
+  return s != nullptr && s->attempt == who.attempt ? s : nullptr;
+}
+
 int network::make_socket(int family, bool stream) {
   const int fd = next_fd.fetch_add(1, base::relaxed);  // relaxed: only a number
   socket_state& s = sockets_[fd];
@@ -55,7 +60,7 @@ void network::close(int fd) noexcept {
   give_up(*s);
   const auto outside = std::move(s->outside);
   sockets_.erase(fd);
-  for (const int client : outside) greet(client);  // by another listener, or refused
+  for (const caller& client : outside) greet(client);  // by another listener, or refused
 }
 
 int network::set_option(int fd, int level, int name, int value) noexcept {

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "arch/test_loading.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -69,6 +70,17 @@ TEST(lock_cycle_death, locking_it_again_is_the_shortest) {
         m.lock_shared();
       },
       "goroutine 1 .sync.RWMutex.RLock. waits for 0x[0-9a-f]+, which it has locked itself");
+}
+
+TEST(lock_cycle_death, is_told_while_somebody_loads_a_library) {
+  expect_cycle(
+      [] {
+        const arch_test::loading now;
+        mutex m;
+        m.lock();
+        m.lock();
+      },
+      "\nthe one that closed it stands at:\n  .*\\(\\+0x[0-9a-f]+\\) .0x");
 }
 
 TEST(lock_cycle_death, of_two_names_both_with_their_origin) {

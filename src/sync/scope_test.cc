@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <expected>
 #include <memory>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 #include <system_error>
 #include <thread>
 
+#include "arch/test_loading.h"
 #include "sync/sync_test.h"
 
 namespace weft {
@@ -521,6 +523,35 @@ TEST(scope_trace, of_an_error_is_empty) {
     EXPECT_EQ(s.join().error(), errc::eof);
     EXPECT_EQ(s.failure_trace(), "");
   });
+}
+
+TEST(scope_trace, waits_for_nobody_who_loads_a_library) {
+  in_weft([] {
+    scope s;
+    s.go([] { throw_from_here(); });
+    EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join()); }), "traced");
+    const arch_test::loading now;
+    EXPECT_TRUE(passes_through(s.failure_trace(), throw_from_here)) << s.failure_trace();
+  });
+}
+
+// loads: as it is told, and no earlier: to start a thread waits for the linker, too.
+struct loads : std::exception {
+  [[nodiscard]] const char* what() const noexcept override {
+    static const arch_test::loading now;
+    return "traced";
+  }
+};
+
+TEST(scope_trace_death, a_panic_waits_for_nobody_who_loads_a_library) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(weft::run([] {
+                scope s;
+                s.go({.name = "thrower"}, [] { throw loads(); });
+              }),
+              testing::ExitedWithCode(2),
+              "panic: traced\n\ngoroutine 1 .running.:\n.*\\(\\+0x[0-9a-f]+\\) .0x(.|\n)*"
+              "\"thrower\" .failed.:\n.*\\(\\+0x[0-9a-f]+\\) .0x");
 }
 
 TEST(scope_trace_death, a_panic_shows_the_childs_stack) {
