@@ -12,9 +12,12 @@
 #include <weft/rwmutex.h>
 #include <weft/select.h>
 
+#include <sys/mman.h>
+
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -149,6 +152,29 @@ TEST(verdict, who_waits_for_one_that_will_not_go_on_is_suspect) {
     EXPECT_EQ(verdict_of("next"), expected);
     EXPECT_EQ(verdict_of("last"), expected);
   });
+}
+
+// What a goroutine that will be dropped waits for may have been main's, and be gone.
+template <class Mutex>
+void is_not_looked_into(wait_reason reason) {
+  weft::run([reason] {
+    constexpr std::size_t page = 4096;
+    void* memory =
+        ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    auto* m = new (memory) Mutex;
+    m->lock();
+    go({.name = "locker"}, [m] { m->lock(); });
+    wait_until_parked(reason, 1);
+    m->~Mutex();
+    ::munmap(memory, page);
+    EXPECT_EQ(verdict_of("locker"), "");
+  });
+}
+
+TEST(verdict, a_lock_that_is_gone_is_not_looked_into) {
+  is_not_looked_into<mutex>(wait_reason::mutex_lock);
+  is_not_looked_into<rwmutex>(wait_reason::rwmutex_lock);
 }
 
 TEST(verdict, whose_holder_may_go_on_is_unknown) {

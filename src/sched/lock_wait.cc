@@ -53,6 +53,7 @@ void lock_wait::enter() noexcept {
   if (who_ == nullptr) thread_id_ = thread_id();
   bucket& b = bucket_of(number_);
   const base::locked hold(b.lock);
+  entered_ = true;
   b.waits.push_back(*this);
   // seq_cst: before our look at the others; pairs with the load in lock_chain::find().
   b.count.store(b.count.load(base::relaxed) + 1, base::seq_cst);
@@ -61,6 +62,7 @@ void lock_wait::enter() noexcept {
 void lock_wait::leave() noexcept {
   bucket& b = bucket_of(number_);
   const base::locked hold(b.lock);
+  if (!linked()) return;  // a lock of static storage was destroyed while it was used (forget)
   b.waits.remove(*this);
   // relaxed: who sees the larger one finds nobody.
   b.count.store(b.count.load(base::relaxed) - 1, base::relaxed);
@@ -86,8 +88,23 @@ void lock_wait::forget(F&& which) noexcept {
   }
 }
 
+// Dumps look into what is waited for, while they hold who waits: so we hold him as well, once, and
+// from then on there is nothing to look into.
 void forget_waits_for(const void* lock) noexcept {
-  lock_wait::forget([=](const lock_wait& w) { return w.lock_ == lock; });
+  lock_wait::forget([=](const lock_wait& w) {
+    if (w.lock_ != lock) return false;
+    goroutine* g = w.who_;
+    while (g != nullptr && g->current_phase() == phase::parked) {
+      if (!g->try_hold()) {
+        base::cpu_relax();  // a dump has it, which takes no lock meanwhile
+        continue;
+      }
+      if (g->object == lock) g->object = nullptr;
+      g->drop_hold();
+      break;
+    }
+    return true;
+  });
 }
 
 // Its goroutines entered before its machines ended.

@@ -77,7 +77,7 @@ struct lock_wait : base::list_node {
             holder_function holder) noexcept
       : number_(number), reason_(reason), lock_(lock), node_(n), holder_(holder) {}
   ~lock_wait() {
-    if (linked()) leave();
+    if (entered_) leave();
   }
   lock_wait(const lock_wait&) = delete;
   lock_wait& operator=(const lock_wait&) = delete;
@@ -88,7 +88,7 @@ struct lock_wait : base::list_node {
   // look: the wait has begun, for a lock that `holder` has. If that closes a cycle the process
   // ends, or the simulation does and the caller parks for ever. Nothing if it has not entered.
   void look(std::uint32_t holder) noexcept {
-    if (linked()) follow(holder);
+    if (entered_) follow(holder);
   }
 
  private:
@@ -107,8 +107,9 @@ struct lock_wait : base::list_node {
   void* const lock_;
   const wait_node& node_;
   const holder_function holder_;
-  const goroutine* who_ = nullptr;  // null: a plain thread
-  int thread_id_ = 0;               // of a plain thread
+  bool entered_ = false;      // of the waiter alone; whether it is linked still the bucket knows
+  goroutine* who_ = nullptr;  // null: a plain thread
+  int thread_id_ = 0;         // of a plain thread
 };
 
 // endless: whether nobody but the one who is waited for can end the wait.
@@ -118,7 +119,7 @@ struct lock_wait : base::list_node {
 }
 
 // forget_waits_for: of those who wait for a lock that is being destroyed: nobody looks into it
-// afterwards. What they entered before has been seen.
+// afterwards, no dump either. What they entered before has been seen.
 void forget_waits_for(const void* lock) noexcept;
 
 // forget_lock_waits: of goroutines that will never go on, as their runtime has ended.

@@ -86,21 +86,22 @@ class mutex_core {
   }
 
   void unlock(word me) noexcept {
-    word old = me;
-    // release: publishes what the owner did; pairs with the acquires of the next one.
-    if (waiters_.state.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
-    if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
-    while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
-      // release: as above.
-      if (waiters_.state.compare_exchange_weak(old, old & flags, base::release, base::relaxed))
-        return;
-    }
-    unlock_slow();
+    do {
+      word old = me;
+      // release: publishes what the owner did; pairs with the acquires of the next one.
+      if (waiters_.state.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+      if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
+      while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
+        // release: as above.
+        if (waiters_.state.compare_exchange_weak(old, old & flags, base::release, base::relaxed))
+          return;
+      }
+    } while (!unlock_slow());
   }
 
   // leave: those who wait still, and will be dropped, to themselves.
   void leave() noexcept {
-    if ((waiters_.state.load(base::relaxed) & waiting) == 0) return;  // relaxed: nobody else comes
+    if ((waiters_.state.load(base::relaxed) & (waiting | woken_bit)) == 0) return;  // relaxed: nobody else comes
     waiters_.lock.acquire();  // sees that they entered (lock_wait.h), which they did before
     waiters_.lock.release();
     sched::forget_waits_for(this);
@@ -115,7 +116,7 @@ class mutex_core {
   bool spin(word me) noexcept;
   bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
   sched::token lock_slow(word me, const sched::limits& l) noexcept;
-  void unlock_slow() noexcept;
+  bool unlock_slow() noexcept;
   void hand_over(sched::wake_list& woken) noexcept;
   void wake_one(sched::wake_list& woken) noexcept;
   [[nodiscard]] word waiting_if_any() noexcept { return waiters_.queue().empty() ? 0 : waiting; }
@@ -185,15 +186,23 @@ std::uint32_t mutex_core::holder_seen_by(void* core, const sched::wait_node& n) 
   return n.linked() ? m.owner() : 0;
 }
 
-void mutex_core::unlock_slow() noexcept {
+// unlock_slow: false if those who waited have given up: then the mutex is still the caller's. For
+// whoever gets it may destroy it, so that we let the queue's lock go after the mutex only where
+// somebody is in lock() who takes that lock as well.
+bool mutex_core::unlock_slow() noexcept {
   sched::wake_list woken;
   base::locked hold(waiters_.lock);
+  if (waiters_.queue().empty()) {
+    waiters_.state.fetch_and(~(waiting | starving), base::relaxed);  // relaxed: I2 by the lock
+    return false;
+  }
   // relaxed: nobody but us changes the owner, and the flags are guarded (I1, I2).
   if ((waiters_.state.load(base::relaxed) & starving) != 0) {
     hand_over(woken);
   } else {
     wake_one(woken);
   }
+  return true;
 }
 
 // hand_over: to the first waiter; the mode ends with one that has not waited long, or is the last.

@@ -145,6 +145,8 @@ TEST(mutex, may_be_destroyed_when_the_last_one_has_unlocked_it) {
   });
 }
 
+TEST(mutex, may_be_destroyed_by_one_that_had_given_up) { last_destroys<mutex>(); }
+
 TEST(mutex, limits_that_race_with_unlocks_lose_no_wakeup) {
   in_weft([] {
     mutex m;

@@ -131,7 +131,7 @@ class rwmutex_core {
   }
   // leave: those who wait still, and will be dropped, to themselves.
   void leave() noexcept {
-    if ((word_.load(base::relaxed) & waiting) == 0) return;  // relaxed: nobody else comes
+    if ((word_.load(base::relaxed) & (waiting | woken_bit)) == 0) return;  // relaxed: nobody else comes
     waiters_.lock.acquire();  // sees that they entered (lock_wait.h), which they did before
     waiters_.lock.release();
     sched::forget_waits_for(this);
@@ -142,13 +142,15 @@ class rwmutex_core {
   [[nodiscard]] owner_number owner() const noexcept { return waiters_.state.load(base::relaxed); }
 
   void unlock_shared(owner_number me) noexcept {
-    word old = word_.load(base::relaxed);
-    if ((old & biased) != 0 && disappear(me)) return;
-    while (has_readers(old) && !last_awaited(old)) {
-      // release: our reads are over; pairs with the acquires of who writes next.
-      if (word_.compare_exchange_weak(old, old - one_reader, base::release, base::relaxed)) return;
-    }
-    unlock_shared_slow();
+    do {
+      word old = word_.load(base::relaxed);
+      if ((old & biased) != 0 && disappear(me)) return;
+      while (has_readers(old) && !last_awaited(old)) {
+        // release: our reads are over; pairs with the acquires of who writes next.
+        if (word_.compare_exchange_weak(old, old - one_reader, base::release, base::relaxed))
+          return;
+      }
+    } while (!unlock_shared_slow());
   }
 
   [[nodiscard]] bool is_biased() const noexcept {
@@ -173,7 +175,8 @@ class rwmutex_core {
   bool share_or_announce() noexcept;
   sched::token lock_slow(owner_number me, const sched::limits& l) noexcept;
   sched::token lock_shared_slow(owner_number me, const sched::limits& l) noexcept;
-  void unlock_shared_slow() noexcept;
+  bool unlock_shared_slow() noexcept;
+  bool unlock_slow() noexcept;
 
   void settle(sched::wake_list& woken) noexcept;
   void pass_on(bool after_write, sched::wake_list& woken) noexcept;
@@ -328,12 +331,27 @@ bool rwmutex_core::try_lock(owner_number me) noexcept {
 void rwmutex_core::unlock(owner_number me) noexcept {
   if (waiters_.state.load(base::relaxed) != me) base::fatal("sync: Unlock of unlocked RWMutex");
   set_owner(0);
-  word old = writer;
-  // release: publishes what the writer did; pairs with the acquires of those who come next.
-  if (word_.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+  for (;;) {
+    word old = writer;
+    // release: publishes what the writer did; pairs with the acquires of those who come next.
+    if (word_.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+    if (unlock_slow()) return;
+  }
+}
+
+// unlock_slow, unlock_shared_slow: false if nobody waits any more, or is on the way: then the
+// caller has its part in the lock still. For whoever comes next may destroy it, so that we let the
+// queues' lock go after our part only where somebody is in a lock() who takes that lock as well.
+bool rwmutex_core::unlock_slow() noexcept {
   sched::wake_list woken;
   base::locked hold(waiters_.lock);
+  // relaxed, twice: I2 by the lock.
+  if (nobody_waits() && (word_.load(base::relaxed) & woken_bit) == 0) {
+    word_.fetch_and(~(waiting | starving), base::relaxed);
+    return false;
+  }
   pass_on(true, woken);
+  return true;
 }
 
 // share_or_announce: with the lock. True: in.
@@ -367,25 +385,29 @@ sched::token rwmutex_core::lock_shared_slow(owner_number me, const sched::limits
   return by;
 }
 
-void rwmutex_core::unlock_shared_slow() noexcept {
+bool rwmutex_core::unlock_shared_slow() noexcept {
   sched::wake_list woken;
   base::locked hold(waiters_.lock);
-  bool ours = false;
   word old = word_.load(base::relaxed);
+  if (!has_readers(old)) {
+    // Its share stands in another's slot, and is counted from now on; or the caller had none.
+    if (!revoke(0) || !has_readers(word_.load(base::relaxed)))
+      base::fatal("sync: RUnlock of unlocked RWMutex");
+    pass_on(false, woken);
+    return false;
+  }
+  if (nobody_waits()) {
+    word_.fetch_and(~(waiting | starving), base::relaxed);  // relaxed: I2 by the lock
+    return false;
+  }
   for (;;) {
-    if (!has_readers(old)) {
-      // Its share stands in another's slot, or the caller had none.
-      if (ours || !revoke(0)) base::fatal("sync: RUnlock of unlocked RWMutex");
-      ours = true;
-      old = word_.load(base::relaxed);
-      continue;
-    }
+    if (!has_readers(old)) base::fatal("sync: RUnlock of unlocked RWMutex");
     const bool last = last_awaited(old) && (old & writer) == 0;
     const word next = (old - one_reader) | (last ? writer : 0);
     // release: as in unlock_shared(). acquire: we let the next one in for all who read.
     if (!word_.compare_exchange_weak(old, next, base::acq_rel, base::relaxed)) continue;
-    if (ours || last) pass_on(false, woken);
-    return;
+    if (last) pass_on(false, woken);
+    return true;
   }
 }
 

@@ -293,6 +293,11 @@ TEST(rwmutex, may_be_destroyed_when_the_last_one_has_unlocked_it) {
   });
 }
 
+TEST(rwmutex, may_be_destroyed_by_one_that_had_given_up) {
+  last_destroys<rwmutex>();
+  last_destroys<rwmutex, true>();
+}
+
 TEST(rwmutex, many_of_them_share_the_table) {
   in_weft([] {
     std::vector<rwmutex> all(2000);

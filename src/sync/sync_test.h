@@ -6,6 +6,8 @@
 #include <weft/go.h>
 #include <weft/runtime.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <functional>
@@ -84,6 +86,33 @@ inline void wait_until_monitor_sleeps(const sched::scheduler& s) {
 inline bool retaken() {
   const char* modes = std::getenv("WEFT_TEST_MODE");
   return modes != nullptr && std::string_view(modes).contains("retake");
+}
+
+// last_destroys: one thread lets M go while another gives up waiting for it and tries again, until
+// it gets it, and destroys it: the first may stand in its unlock still. Shared: the first reads.
+template <class M, bool Shared = false>
+void last_destroys() {
+  for (int i = 0; i < 1000; ++i) {
+    auto* t = new M;
+    if constexpr (Shared) {
+      t->lock_shared();
+    } else {
+      t->lock();
+    }
+    std::atomic<bool> tries{false};
+    std::thread other([&] {
+      while (!t->try_lock_for(std::chrono::nanoseconds(1))) tries = true;
+      t->unlock();
+      delete t;
+    });
+    while (!tries) std::this_thread::yield();
+    if constexpr (Shared) {
+      t->unlock_shared();
+    } else {
+      t->unlock();
+    }
+    other.join();
+  }
 }
 
 }  // namespace weft::sync_test
