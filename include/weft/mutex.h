@@ -29,7 +29,8 @@ class mutex {
   constexpr mutex() noexcept = default;
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
-  // ~mutex: nobody has it or waits for it, but goroutines that will be dropped (runtime.h).
+  // ~mutex: nobody has it or waits for it, but goroutines that will be dropped (runtime.h) and wait
+  // without a limit.
   ~mutex();
 
   // lock: waits until the caller owns it; ends the process if that closes a cycle of locks. What

@@ -36,7 +36,8 @@ class rwmutex {
   constexpr rwmutex() noexcept = default;
   rwmutex(const rwmutex&) = delete;
   rwmutex& operator=(const rwmutex&) = delete;
-  // ~rwmutex: nobody has it or waits for it, but goroutines that will be dropped (runtime.h).
+  // ~rwmutex: nobody has it or waits for it, but goroutines that will be dropped (runtime.h) and
+  // wait without a limit.
   ~rwmutex();
 
   // lock: waits until the caller alone has it. What was done before the unlocks before is visible.

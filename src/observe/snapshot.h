@@ -8,7 +8,9 @@
 // glance.
 //
 // I1  Between try_hold and drop_hold there is no system call, allocation or lock.
-// I2  What a goroutine waits on is read only while it is held: somebody waits there, so it exists.
+// I2  What a goroutine waits on is read only while it is held: somebody waits there, so it exists;
+//     and who destroys a lock that is waited for by goroutines that will be dropped takes it from
+//     them first, holding each (sched/lock_wait.h).
 //
 // What can be said of one that waits (sync/outlook.h) becomes a verdict:
 //   proven    nothing can wake it;

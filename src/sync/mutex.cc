@@ -101,7 +101,8 @@ class mutex_core {
 
   // leave: those who wait still, and will be dropped, to themselves.
   void leave() noexcept {
-    if ((waiters_.state.load(base::relaxed) & (waiting | woken_bit)) == 0) return;  // relaxed: nobody else comes
+    // relaxed: nobody else comes.
+    if ((waiters_.state.load(base::relaxed) & (waiting | woken_bit)) == 0) return;
     waiters_.lock.acquire();  // sees that they entered (lock_wait.h), which they did before
     waiters_.lock.release();
     sched::forget_waits_for(this);

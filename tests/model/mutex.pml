@@ -5,13 +5,16 @@
 //
 // Checked: one owner at a time, and only it unlocks; a free mutex that somebody waits for has woken
 // set, a starving one is never free (I3); who has announced that it starves is passed by nobody;
-// nobody waits for ever; in the end the mutex is free and nobody is in the queue.
+// nobody waits for ever; in the end the mutex is free and nobody is in the queue. And whoever lets
+// the queue's lock go when the mutex is no longer its own does so while somebody is in lock() who
+// needs that lock: so whoever has it last may destroy it.
 //
 // NO_RETRY      who enters the queue does not try again under its lock
 // NO_WOKEN      who was woken does not take `woken` back when it waits again
 // NO_STARVING   nobody announces that it starves
 // NO_HANDOVER   a starving mutex becomes free, and its first waiter is woken
 // NO_NEXT       who lost the claim of the first waiter does not go to the next
+// NO_LOOK       who unlocks gives the mutex up though nobody is in the queue any more
 // TO_BACK       who was woken in vain enters the queue behind the others
 //
 // verify: -DLOCKERS=3 -DROUNDS=2 -DLIMITED=0 -DPATIENCE=1
@@ -23,6 +26,7 @@
 // refute: -DLOCKERS=2 -DROUNDS=3 -DLIMITED=0 -DPATIENCE=1 -DNO_STARVING
 // refute: -DLOCKERS=2 -DROUNDS=3 -DLIMITED=0 -DPATIENCE=1 -DNO_HANDOVER
 // refute: -DLOCKERS=3 -DROUNDS=1 -DLIMITED=7 -DPATIENCE=1 -DNO_NEXT
+// refute: -DLOCKERS=2 -DROUNDS=1 -DLIMITED=3 -DPATIENCE=1 -DNO_LOOK
 // refute: -DLOCKERS=3 -DROUNDS=3 -DLIMITED=0 -DPATIENCE=1 -DTO_BACK
 
 #define nobody 255
@@ -39,6 +43,7 @@ byte ticket[LOCKERS];
 mtype by[LOCKERS];              // what decided it
 bool starves[LOCKERS];          // it has announced so, and waits
 byte inside, ended;
+byte coming;                    // who is in lock(), and needs the queue's lock before it returns
 
 #define check_word assert((owner != nobody || !starving) && (owner != nobody || !waiting || woken))
 
@@ -126,17 +131,25 @@ inline wake_one() {
 inline unlock(me) {
   assert(owner == me);
   inside--;
-  if
-  :: atomic { !starving && (!waiting || woken) -> owner = nobody; check_word }
+  do
+  :: atomic { !starving && (!waiting || woken) -> owner = nobody; check_word; break }
   :: else ->
      lock_queue();
-#ifdef NO_HANDOVER
-     wake_one();
-#else
-     if :: starving -> hand_over() :: else -> wake_one() fi;
+     if
+#ifndef NO_LOOK
+     :: queued == 0 -> atomic { waiting = false; starving = false; unlock_queue() }
 #endif
-     unlock_queue()
-  fi
+     :: else ->
+#ifdef NO_HANDOVER
+        wake_one();
+#else
+        if :: starving -> hand_over() :: else -> wake_one() fi;
+#endif
+        atomic { assert(coming > 0); unlock_queue() };
+        break
+     fi
+  od;
+  skip
 }
 
 // take_or_announce: with the lock.
@@ -164,11 +177,12 @@ inline take_or_announce() {
 
 // lock_slow: `in` says whether it was taken.
 inline lock_slow() {
+  coming++;
   do
   :: lock_queue();
      take_or_announce();
      if
-     :: in -> unlock_queue(); break
+     :: in -> atomic { unlock_queue(); coming-- }; break
      :: else
      fi;
      d_step {
@@ -182,7 +196,7 @@ inline lock_slow() {
      };
      (!open[me]);  // parked
      if
-     :: by[me] == handed -> starves[me] = false; (!locked); in = true; break
+     :: by[me] == handed -> starves[me] = false; atomic { !locked -> coming--; in = true }; break
      :: by[me] == ready -> (!locked); was_woken = true; vain++
      :: else ->
         atomic {
@@ -193,7 +207,8 @@ inline lock_slow() {
           od;
           if :: i < queued -> take_out() :: else -> i = 0 fi;
           if :: queued == 0 -> waiting = false; starving = false :: else fi;
-          unlock_queue()
+          unlock_queue();
+          coming--
         };
         break
      fi
