@@ -16,8 +16,8 @@
 
 #include <chrono>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
