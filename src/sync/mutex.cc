@@ -86,17 +86,10 @@ class mutex_core {
   }
 
   void unlock(word me) noexcept {
-    do {
-      word old = me;
-      // release: publishes what the owner did; pairs with the acquires of the next one.
-      if (waiters_.state.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
-      if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
-      while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
-        // release: as above.
-        if (waiters_.state.compare_exchange_weak(old, old & flags, base::release, base::relaxed))
-          return;
-      }
-    } while (!unlock_slow());
+    word old = me;
+    // release: publishes what the owner did; pairs with the acquires of the next one.
+    if (waiters_.state.compare_exchange_strong(old, 0, base::release, base::relaxed)) return;
+    unlock_flagged(me, old);
   }
 
   // leave: those who wait still, and will be dropped, to themselves.
@@ -117,7 +110,8 @@ class mutex_core {
   bool spin(word me) noexcept;
   bool take_or_announce(word me, bool was_woken, bool starves) noexcept;
   sched::token lock_slow(word me, const sched::limits& l) noexcept;
-  bool unlock_slow() noexcept;
+  [[gnu::noinline]] void unlock_flagged(word me, word old) noexcept;
+  bool unlock_slow(word& now) noexcept;
   void hand_over(sched::wake_list& woken) noexcept;
   void wake_one(sched::wake_list& woken) noexcept;
   [[nodiscard]] word waiting_if_any() noexcept { return waiters_.queue().empty() ? 0 : waiting; }
@@ -187,14 +181,27 @@ std::uint32_t mutex_core::holder_seen_by(void* core, const sched::wait_node& n) 
   return n.linked() ? m.owner() : 0;
 }
 
-// unlock_slow: false if those who waited have given up: then the mutex is still the caller's. For
-// whoever gets it may destroy it, so that we let the queue's lock go after the mutex only where
-// somebody is in lock() who takes that lock as well.
-bool mutex_core::unlock_slow() noexcept {
+// unlock_flagged: the word was `old`.
+void mutex_core::unlock_flagged(word me, word old) noexcept {
+  if (owner_of(old) != me) base::fatal("sync: unlock of unlocked mutex");
+  do {
+    while ((old & starving) == 0 && ((old & waiting) == 0 || (old & woken_bit) != 0)) {
+      // release: as in unlock().
+      if (waiters_.state.compare_exchange_weak(old, old & flags, base::release, base::relaxed))
+        return;
+    }
+  } while (!unlock_slow(old));
+}
+
+// unlock_slow: false if those who waited have given up: then the mutex is still the caller's, and
+// the word is `now`. For whoever gets it may destroy it, so that we let the queue's lock go after
+// the mutex only where somebody is in lock() who takes that lock as well.
+bool mutex_core::unlock_slow(word& now) noexcept {
   sched::wake_list woken;
   base::locked hold(waiters_.lock);
   if (waiters_.queue().empty()) {
-    waiters_.state.fetch_and(~(waiting | starving), base::relaxed);  // relaxed: I2 by the lock
+    constexpr word over = waiting | starving;
+    now = waiters_.state.fetch_and(~over, base::relaxed) & ~over;  // relaxed: I2 by the lock
     return false;
   }
   // relaxed: nobody but us changes the owner, and the flags are guarded (I1, I2).
