@@ -45,7 +45,8 @@
 // destroyed the whole. Always handing over to the next writer: see mutex.cc.
 //
 // Tests: rwmutex_test.cc, tests/model/rwmutex.pml (verifies; fails without the barrier, without the
-// second look at biased, and if the writer does not hold `writer` while it counts).
+// second look at biased, if the writer does not hold `writer` while it counts, and if somebody lets
+// go under the queues' lock while nobody is in a queue).
 
 #include "sync/rwmutex.h"
 

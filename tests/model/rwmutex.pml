@@ -1,20 +1,29 @@
 // rwmutex: visible readers and a writer that counts them (src/sync/rwmutex.cc). READERS read twice,
 // WRITERS write once. Readers share SLOTS slots of the table and let go of any one of them, so two
-// may meet in a slot, and one may unlock what another has locked. Queues are left out: a writer that
-// has to wait sets `waiting` and tries again when the last reader has cleared it.
+// may meet in a slot, and one may unlock what another has locked. Of queues there is but how many are
+// in them: a writer that has to wait sets `waiting` and tries again when the last one who has the
+// lock has cleared it, or gives up.
 //
 // Checked: nobody reads while somebody writes (I1); an unlock finds a share; every share is let go
-// of in the end; nobody waits for ever (no invalid end state).
+// of in the end; nobody waits for ever (no invalid end state). And whoever lets the queues' lock go
+// without a part in the lock does so while somebody is in lock() who needs that lock: so whoever has
+// it last may destroy it.
 //
 // NO_BARRIER  the store to the slot may come after the look at biased
 // NO_LOOK     a reader does not look again whether the lock is biased still
 // NO_BIT      a writer counts the visible readers without holding the write bit
+// NO_QUEUE    a reader lets its share go though nobody is in a queue any more
+// NO_QUEUE_W  a writer does so
+// PATIENT     nobody gives up
 //
 // verify: -DSLOTS=1
 // verify: -DSLOTS=2
+// verify: -DSLOTS=2 -DPATIENT
 // refute: -DSLOTS=2 -DNO_BARRIER
 // refute: -DSLOTS=2 -DNO_LOOK
 // refute: -DSLOTS=2 -DNO_BIT
+// refute: -DSLOTS=1 -DNO_QUEUE
+// refute: -DSLOTS=1 -DNO_QUEUE_W
 
 #define READERS 2
 #define WRITERS 2
@@ -22,6 +31,8 @@
 bool slot[SLOTS], buffered[READERS];
 bool biased = true, wbit, waiting, queues;  // queues: their lock
 byte count, reading, writing, ended;
+byte queued;
+byte coming;  // who is in lock(), and needs the queues' lock before it returns
 
 inline lock_queues() { atomic { !queues -> queues = true } }
 inline unlock_queues() { queues = false }
@@ -107,47 +118,48 @@ proctype reader(byte me) {
      d_step { if :: buffered[me] -> buffered[me] = false; slot[s] = true :: else fi };
      // unlock, by anybody
      taken = false;
-     if
-     :: biased ->
-        if :: s = 0 :: s = SLOTS - 1 fi;
-        atomic { taken = slot[s]; slot[s] = false }
-     :: else
-     fi;
-     if
+     do
      :: !taken ->
-        atomic {
-          if
-          :: count > 1 || (count == 1 && !waiting) -> count--; taken = true
-          :: else
-          fi
-        }
-     :: else
-     fi;
-     if
-     :: !taken ->
-        lock_queues();
-        ours = false;
-        do
+        if
+        :: biased ->
+           if :: s = 0 :: s = SLOTS - 1 fi;
+           atomic { taken = slot[s]; slot[s] = false }
+        :: else
+        fi;
+        if
         :: !taken ->
-           if
-           :: count == 0 && !ours && biased -> revoke(); taken = false
-           :: else
-           fi;
            atomic {
              if
-             :: count > 0 ->
-                count--;
-                if :: ours -> wbit = false :: else fi;
-                if :: count == 0 -> waiting = false :: else fi;
-                taken = true
-             :: else -> assert(!ours && biased)
+             :: count > 1 || (count == 1 && !waiting) -> count--; taken = true
+             :: else
              fi
            }
-        :: else -> break
-        od;
-        unlock_queues()
-     :: else
-     fi
+        :: else
+        fi;
+        if
+        :: !taken ->
+           lock_queues();
+           if
+           :: count == 0 ->
+              assert(biased);
+              revoke();
+              taken = false;
+              atomic { assert(ours && count > 0); wbit = false; unlock_queues() }
+#ifndef NO_QUEUE
+           :: count > 0 && queued == 0 -> atomic { waiting = false; unlock_queues() }
+#endif
+           :: else ->
+              atomic {
+                count--;
+                if :: count == 0 -> waiting = false; queued = 0 :: else fi;
+                taken = true
+              };
+              atomic { assert(coming > 0); unlock_queues() }
+           fi
+        :: else
+        fi
+     :: else -> break
+     od
   :: else -> break
   od;
   ended++
@@ -163,9 +175,10 @@ end:
 
 proctype writer() {
   byte n;
-  bool ours, taken, again, owns = false;
+  bool ours, taken, again, owns = false, given_up = false;
+  coming++;
   do
-  :: !owns ->
+  :: !owns && !given_up ->
      lock_queues();
      ours = false;
      again = true;
@@ -179,24 +192,53 @@ proctype writer() {
           :: !biased && count == 0 && (ours || !wbit) -> wbit = true; owns = true
           :: else ->
              if :: ours -> wbit = false :: else fi;
-             waiting = true
+             waiting = true;
+             queued++
           fi
         }
      :: else -> break
      od;
-     unlock_queues();
+     atomic { if :: owns -> coming-- :: else fi; unlock_queues() };
      if
-     :: !owns -> (!waiting)
+     :: !owns ->
+        if
+        :: !waiting
+#ifndef PATIENT
+        :: atomic {  // its limit is over
+             !queues ->
+             if :: waiting -> queued--; waiting = queued > 0 :: else fi;
+             coming--;
+             given_up = true
+           }
+#endif
+        fi
      :: else
      fi
   :: else -> break
   od;
-  skip;
-  d_step { assert(reading == 0 && writing == 0); writing++ };
-  d_step { assert(reading == 0); writing-- };
-  lock_queues();
-  atomic { wbit = false; waiting = false };
-  unlock_queues();
+  if
+  :: owns ->
+     d_step { assert(reading == 0 && writing == 0); writing++ };
+     d_step { assert(reading == 0); writing-- }
+  :: else
+  fi;
+  do
+  :: owns ->
+     if
+     :: atomic { !waiting -> wbit = false; owns = false }
+     :: else ->
+        lock_queues();
+        if
+#ifndef NO_QUEUE_W
+        :: queued == 0 -> atomic { waiting = false; unlock_queues() }
+#endif
+        :: else ->
+           atomic { wbit = false; waiting = false; queued = 0; owns = false };
+           atomic { assert(coming > 0); unlock_queues() }
+        fi
+     fi
+  :: else -> break
+  od;
   ended++
 }
 
