@@ -82,6 +82,23 @@ TEST(Metrics, every_dispatch_ends_in_a_park_or_a_yield_or_the_end) {
   }
 }
 
+// Each steal would cost both a wake-up. Some there may be: of a machine that the kernel put aside.
+TEST(Metrics, who_takes_turns_on_one_processor_is_left_there) {
+  weft::run(
+      [] {
+        constexpr std::uint64_t turns = 200'000;
+        const auto before = weft::read_metrics();
+        const weft::channel<int> numbers(0);
+        weft::go([numbers] {
+          for (std::uint64_t i = 0; i < turns; ++i) numbers.send(1);
+          numbers.close();
+        });
+        for (const int number : numbers) static_cast<void>(number);
+        EXPECT_LT(weft::read_metrics().steals - before.steals, turns / 1000);
+      },
+      {.max_procs = 2});
+}
+
 TEST(Metrics, timers_and_looks_at_the_network_are_counted) {
   weft::run([] {
     const auto before = weft::read_metrics();

@@ -139,7 +139,8 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
     case deferred_action::yield:
       g->running_to_runnable();
       m.owner->push_root(m, *g);
-      m.owner->wake_processor();  // the machine runs another one now, perhaps for long
+      // The machine runs another one now, perhaps for long. At home it looks at its queues itself.
+      if (m.current != nullptr || m.p == nullptr || m.bound() || m.worn) m.owner->wake_processor();
       return;
     case deferred_action::end:
       arch::sanitizer::end_apart(g->stack->fiber, g->stack->low,
@@ -261,7 +262,8 @@ goroutine* scheduler::pick_queued(machine& m) noexcept {
   return p.roots.take();
 }
 
-// demote_young: the budget is spent: what is left of young goes behind the roots, oldest first.
+// demote_young: the budget is spent: what is left of young goes behind the roots, oldest first. The
+// caller takes one.
 void scheduler::demote_young(machine& m) noexcept {
   processor& p = *m.p;
   for (std::uint32_t i = 0; i < run_queue_capacity; ++i) {
@@ -269,7 +271,8 @@ void scheduler::demote_young(machine& m) noexcept {
     if (g == nullptr) break;
     push_root(m, *g);
   }
-  wake_processor();  // on their way from queue to queue a machine that went to sleep missed them
+  // On their way from queue to queue a machine that went to sleep missed them.
+  if (p.roots.size() > 1 || shared_work_visible()) wake_processor();
 }
 
 bool scheduler::fair_turn_due(const processor& p) noexcept { return p.tick % fair_every == 0; }

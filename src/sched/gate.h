@@ -44,6 +44,14 @@ class [[nodiscard]] gate {
   goroutine* const caller_;
 };
 
+// count_operation: for an operation that may wait, and does without a gate if it need not: false if
+// it is the turn of others, so that it has to come in.
+[[nodiscard]] inline bool count_operation(machine& here) noexcept {
+  if (arch::sanitizer::apart || here.operations_left <= 1) return false;
+  --here.operations_left;
+  return true;
+}
+
 // waiting_gate: of operations that may wait. Whoever goes on for long without ever having to gives
 // way in between: only so does everybody get a turn where nobody can take a processor away. They
 // are counted, so it happens at the same place each time.
@@ -52,11 +60,7 @@ class [[nodiscard]] waiting_gate : public gate {
   // weight: what the operation costs, in operations that make no system call.
   explicit waiting_gate(std::uint32_t weight = 1) noexcept
       : waiting_gate(current_machine(), weight) {}
-
-  static constexpr std::uint32_t system_call = 32;
-
- private:
-  waiting_gate(machine* here, std::uint32_t weight) noexcept : gate(here) {
+  explicit waiting_gate(machine* here, std::uint32_t weight = 1) noexcept : gate(here) {
     if (here == nullptr) return;
     if (here->operations_left > weight) [[likely]] {
       here->operations_left -= weight;
@@ -64,6 +68,8 @@ class [[nodiscard]] waiting_gate : public gate {
       give_way(*here);
     }
   }
+
+  static constexpr std::uint32_t system_call = 32;
 };
 
 }  // namespace weft::sched

@@ -112,12 +112,6 @@ struct lock_wait : base::list_node {
   int thread_id_ = 0;         // of a plain thread
 };
 
-// endless: whether nobody but the one who is waited for can end the wait.
-[[nodiscard]] inline bool endless(const limits& l) noexcept {
-  return l.deadline_ns == none_due && l.cancel == nullptr && l.also == nullptr &&
-         l.scope == nullptr;
-}
-
 // forget_waits_for: of those who wait for a lock that is being destroyed: nobody looks into it
 // afterwards, no dump either. What they entered before has been seen.
 void forget_waits_for(const void* lock) noexcept;

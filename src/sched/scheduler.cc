@@ -40,6 +40,14 @@
 //     or taken from by the monitor (monitor.cc). Only who has set polling_, or is counted by out_,
 //     or a thread that is no machine, can hold one that is ready.
 //
+// The only one. Two goroutines that take turns have one of them queued all the time. Whoever stole
+// it would tear them apart: each turn would then cost a wake-up and cold caches; and whoever
+// looked, left it and went to sleep would be woken by the next push, a futex and an interrupt every
+// few microseconds. So who finds no more than one goroutine with somebody sleeps for lone_nap_ns,
+// spinning still, so that no push wakes another meanwhile, and takes it only if nothing was
+// dispatched there (is_stuck). What is queued elsewhere meanwhile waits as long, at most. Go does
+// the same for its runnext, with usleep(3).
+//
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
 //
@@ -66,9 +74,9 @@ constexpr int looks_max = 6;
 constexpr std::size_t migrate_scan_max = 256;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
-// single_item_pause: spins before a lone newest item is stolen: its owner is probably about to park
-// and run it.
-constexpr int single_item_pause = 200;
+// lone_nap_ns: how long the only goroutine that somebody else has queued is left to him: he is
+// probably about to park and run it. (Go: usleep(3), which is 53 us.)
+constexpr std::int64_t lone_nap_ns = 50'000;
 // idle_machine_ns: after which a machine ends that nobody needed.
 constexpr std::int64_t idle_machine_ns = 5'000'000'000;
 constexpr std::int64_t idle_machine_retake_ns = 500'000;  // of the test mode
@@ -444,20 +452,29 @@ goroutine* scheduler::steal(machine& m) noexcept {
   return nullptr;
 }
 
-// steal_from: the older half of what the victim has: one to run, the rest into our roots. A lone
-// newest item is taken only in the last pass, after a pause.
+// is_stuck: whether who holds the processor dispatches nothing for as long as we sleep.
+bool scheduler::is_stuck(const processor& p) noexcept {
+  const auto dispatched = [&p] {
+    const machine* holder = p.holder.load(base::acquire);
+    return holder != nullptr ? holder->dispatches.get() : 0;
+  };
+  const auto before = dispatched();
+  base::atomic<std::uint32_t> never{0};
+  base::futex_wait(never, 0, lone_nap_ns);
+  return dispatched() == before;
+}
+
+// steal_from: the older half of what the victim has: one to run, the rest into our roots. If it has
+// only one, that is taken in the last pass, and only if the victim goes on with none for a while.
 goroutine* scheduler::steal_from(machine& m, processor& victim, bool last_pass) noexcept {
   bool contended = false;
   const auto take = [&]() -> goroutine* {
     if (goroutine* g = victim.roots.take(&contended)) return g;
-    const auto young = victim.young.size();
-    if (young == 0) return nullptr;
-    if (young == 1) {
-      if (!last_pass) return nullptr;
-      for (int i = 0; i < single_item_pause && victim.young.size() == 1; ++i) base::cpu_relax();
-    }
     return victim.young.take_oldest(&contended);
   };
+  const auto queued = victim.roots.size() + victim.young.size();
+  if (queued == 0) return nullptr;
+  if (queued == 1 && (!last_pass || !is_stuck(victim))) return nullptr;
   const auto half = (victim.roots.size() + victim.young.size()) / 2;
   goroutine* first = take();
   for (std::uint32_t i = 1; first != nullptr && i < half; ++i) {

@@ -210,6 +210,7 @@ class scheduler {
   goroutine* look_outside(machine& m) noexcept;
   [[nodiscard]] bool may_steal(const machine& m) const noexcept;
   goroutine* steal(machine& m) noexcept;
+  [[nodiscard]] static bool is_stuck(const processor& p) noexcept;
   goroutine* steal_from(machine& m, processor& victim, bool last_pass) noexcept;
   void go_idle(machine& m) noexcept;
   void rest(machine& m) noexcept;

@@ -189,6 +189,7 @@ token wait::give_up() noexcept {
 token wait::park(const limits& l) noexcept {
   WEFT_ASSERT(open_, "a wait parks once");
   open_ = false;
+  if (endless(l) && !who_.is_thread()) return park_bare();
   cancellation first(l.cancel);
   cancellation second(l.also);
   cancellation third(l.scope);

@@ -31,6 +31,12 @@ struct limits {
   cancel_source* scope = nullptr;   // a loan: of the scope that an input or output is made in
 };
 
+// endless: whether nobody but the one who is waited for can end the wait.
+[[nodiscard]] inline bool endless(const limits& l) noexcept {
+  return l.deadline_ns == none_due && l.cancel == nullptr && l.also == nullptr &&
+         l.scope == nullptr;
+}
+
 class wait {
  public:
   wait(wait_reason reason, const void* object) noexcept;

@@ -47,6 +47,42 @@ outcome outcome_of(sched::token by, const sched::limits& l) noexcept {
   return sched::code_of(by, l) == errc::timeout ? outcome::timeout : outcome::cancelled;
 }
 
+inline void channel_core::copy(void* to, const void* from) const noexcept {
+  // The sizes of nearly all elements, without a call.
+  if (element_size_ == 8) {
+    std::memcpy(to, from, 8);
+  } else if (element_size_ == 4) {
+    std::memcpy(to, from, 4);
+  } else if (element_size_ != 0) {
+    std::memcpy(to, from, element_size_);
+  }
+}
+
+// publish_look: I4. A channel with a clock always seems ready: only the time can tell.
+inline void channel_core::publish_look() noexcept {
+  std::uint64_t now = 0;
+  if (count_ > 0 || closed_ || has_clock_ || !senders_.empty()) now |= may_recv;
+  if (count_ < capacity_ || closed_ || !receivers_.empty()) now |= may_send;
+  const auto old = look_.load(base::relaxed);  // relaxed: written under lock_ only
+  if ((old & (may_recv | may_send)) == now) return;
+  // relaxed: the exchange that releases lock_ follows, and the load in look() of whoever did that
+  // does not pass it: it is a full barrier on x86, and on aarch64 a release that an ldar waits for.
+  look_.store((old & ~(may_recv | may_send)) + look_step + now, base::relaxed);
+}
+
+// take_first, put_last: of the ring, which holds something, or has room.
+inline void channel_core::take_first(void* slot) noexcept {
+  copy(slot, at(head_));
+  head_ = head_ + 1 == capacity_ ? 0 : head_ + 1;
+  --count_;
+}
+
+inline void channel_core::put_last(const void* slot) noexcept {
+  const auto tail = head_ + count_;
+  copy(at(tail < capacity_ ? tail : tail - capacity_), slot);
+  ++count_;
+}
+
 channel_core::channel_core(std::size_t capacity, std::size_t element_size,
                            void (*drop)(void*) noexcept)
     : number_(next_number()),
@@ -74,37 +110,12 @@ channel_core* channel_core::make_clock(std::int64_t due_ns, std::int64_t period_
   return c;
 }
 
-void channel_core::copy(void* to, const void* from) const noexcept {
-  // The sizes of nearly all elements, without a call.
-  if (element_size_ == 8) {
-    std::memcpy(to, from, 8);
-  } else if (element_size_ == 4) {
-    std::memcpy(to, from, 4);
-  } else if (element_size_ != 0) {
-    std::memcpy(to, from, element_size_);
-  }
-}
-
-// publish_look: I4. A channel with a clock always seems ready: only the time can tell.
-void channel_core::publish_look() noexcept {
-  std::uint64_t now = 0;
-  if (count_ > 0 || closed_ || has_clock_ || !senders_.empty()) now |= may_recv;
-  if (count_ < capacity_ || closed_ || !receivers_.empty()) now |= may_send;
-  const auto old = look_.load(base::relaxed);  // relaxed: written under lock_ only
-  if ((old & (may_recv | may_send)) == now) return;
-  // relaxed: the exchange that releases lock_ follows, and the load in look() of whoever did that
-  // does not pass it: it is a full barrier on x86, and on aarch64 a release that an ldar waits for.
-  look_.store((old & ~(may_recv | may_send)) + look_step + now, base::relaxed);
-}
-
 outcome channel_core::take(void* slot, sched::wake_list& woken) noexcept {
   if (has_clock_) return take_tick(slot);
   if (count_ > 0) {
     WEFT_ASSERT(receivers_.empty(), "I1: no receiver waits while the ring holds something");
-    copy(slot, at(head_));
-    head_ = head_ + 1 == capacity_ ? 0 : head_ + 1;
-    --count_;
-    refill(woken);
+    take_first(slot);
+    if (!senders_.empty()) refill(woken);
     publish_look();
     return outcome::done;
   }
@@ -138,9 +149,7 @@ outcome channel_core::put(const void* slot, sched::wake_list& woken) noexcept {
     return outcome::done;
   }
   if (count_ < capacity_) {
-    const auto tail = head_ + count_;
-    copy(at(tail < capacity_ ? tail : tail - capacity_), slot);
-    ++count_;
+    put_last(slot);
     publish_look();
     return outcome::done;
   }
@@ -185,10 +194,30 @@ sched::token channel_core::wait_in(direction d, void* slot, const sched::limits&
   return by;
 }
 
-outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine,
-                           kept& k) noexcept {
-  sched::wake_list woken;
+// recv, send: what is usual of a ring, and takes the fewest instructions; the rest.
+outcome channel_core::recv(void* slot, const limit& l, bool of_goroutine, kept& k) noexcept {
   lock_.acquire();
+  if (count_ == 0 || !senders_.empty()) return recv_locked(slot, l, of_goroutine, k);
+  WEFT_ASSERT(receivers_.empty(), "I1: no receiver waits while the ring holds something");
+  take_first(slot);
+  publish_look();
+  lock_.release();
+  return outcome::done;
+}
+
+outcome channel_core::send(const void* slot, const limit& l, bool of_goroutine, kept& k) noexcept {
+  lock_.acquire();
+  if (count_ == capacity_ || !receivers_.empty() || closed_)
+    return send_locked(slot, l, of_goroutine, k);
+  put_last(slot);
+  publish_look();
+  lock_.release();
+  return outcome::done;
+}
+
+outcome channel_core::recv_locked(void* slot, const limit& given, bool of_goroutine,
+                                  kept& k) noexcept {
+  sched::wake_list woken;
   outcome got = take(slot, woken);
   if (got == outcome::blocked && !of_goroutine) {
     lock_.release();
@@ -196,6 +225,11 @@ outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine
     lock_.acquire();
     got = take(slot, woken);
   }
+  if (got != outcome::blocked) {
+    lock_.release();
+    return got;
+  }
+  const auto l = given.raw();
   while (got == outcome::blocked) {
     const auto due = due_ns_;
     sched::limits until = l;
@@ -212,10 +246,9 @@ outcome channel_core::recv(void* slot, const sched::limits& l, bool of_goroutine
   return got;
 }
 
-outcome channel_core::send(const void* slot, const sched::limits& l, bool of_goroutine,
-                           kept& k) noexcept {
+outcome channel_core::send_locked(const void* slot, const limit& given, bool of_goroutine,
+                                  kept& k) noexcept {
   sched::wake_list woken;
-  lock_.acquire();
   outcome sent = put(slot, woken);
   if (sent == outcome::blocked && !of_goroutine) {
     lock_.release();
@@ -224,6 +257,7 @@ outcome channel_core::send(const void* slot, const sched::limits& l, bool of_gor
     sent = put(slot, woken);
   }
   if (sent == outcome::blocked) {
+    const auto l = given.raw();
     const auto by = wait_in(direction::send, const_cast<void*>(slot), l, k);  // only read
     return served(by) ? served_outcome(by) : outcome_of(by, l);
   }
@@ -329,14 +363,14 @@ channel_outcome channel_send(channel_core* c, const void* slot, const limit& l) 
   sync::kept k;
   const sched::waiting_gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_send_nil, l);
-  return c->send(slot, l.raw(), inside.caller() != nullptr, k);
+  return c->send(slot, l, inside.caller() != nullptr, k);
 }
 
 channel_outcome channel_recv(channel_core* c, void* slot, const limit& l) noexcept {
   sync::kept k;
   const sched::waiting_gate inside;
   if (c == nullptr) return wait_for_nobody(sched::wait_reason::chan_receive_nil, l);
-  return c->recv(slot, l.raw(), inside.caller() != nullptr, k);
+  return c->recv(slot, l, inside.caller() != nullptr, k);
 }
 
 channel_outcome channel_try_send(channel_core* c, const void* slot) noexcept {

@@ -118,10 +118,8 @@ class channel_core {
   // -- whole operations; inside the gate --
 
   // of_goroutine: false for a plain thread. k: outlives the gate (I5).
-  [[nodiscard]] outcome recv(void* slot, const sched::limits& l, bool of_goroutine,
-                             kept& k) noexcept;
-  [[nodiscard]] outcome send(const void* slot, const sched::limits& l, bool of_goroutine,
-                             kept& k) noexcept;
+  [[nodiscard]] outcome recv(void* slot, const limit& l, bool of_goroutine, kept& k) noexcept;
+  [[nodiscard]] outcome send(const void* slot, const limit& l, bool of_goroutine, kept& k) noexcept;
   [[nodiscard]] outcome try_recv(void* slot) noexcept;
   [[nodiscard]] outcome try_send(const void* slot) noexcept;
   // close: false if it was closed already.
@@ -164,10 +162,17 @@ class channel_core {
   [[nodiscard]] std::byte* at(std::size_t index) noexcept {
     return ring_.get() + index * element_size_;
   }
-  void copy(void* to, const void* from) const noexcept;
+  inline void copy(void* to, const void* from) const noexcept;
+  inline void take_first(void* slot) noexcept;
+  inline void put_last(const void* slot) noexcept;
   void refill(sched::wake_list& woken) noexcept;
   [[nodiscard]] outcome take_tick(void* slot) noexcept;
-  void publish_look() noexcept;
+  inline void publish_look() noexcept;
+  // With lock_ held, which they let go.
+  [[nodiscard]] outcome recv_locked(void* slot, const limit& l, bool of_goroutine,
+                                    kept& k) noexcept;
+  [[nodiscard]] outcome send_locked(const void* slot, const limit& l, bool of_goroutine,
+                                    kept& k) noexcept;
   [[nodiscard]] base::list<channel_node>& queue(direction d) noexcept {
     return d == direction::recv ? receivers_ : senders_;
   }
