@@ -53,7 +53,7 @@ class timer {
   timer(const timer&) = delete;
   timer& operator=(const timer&) = delete;
   // Stops it.
-  ~timer() { stop(); }
+  ~timer();
 
   [[nodiscard]] const receiver<time_point>& channel() const noexcept { return channel_; }
 

@@ -111,6 +111,8 @@ struct machine {
   std::uint64_t random_state = 1;
   std::uint64_t next_id = 0;  // a batch of goroutine numbers
   std::uint64_t end_id = 0;
+  std::uint64_t next_channel = 0;  // and one of channel numbers
+  std::uint64_t end_channel = 0;
 
   // Counters: written by the machine only, read by anybody.
   base::atomic<std::int64_t> spawned{0};

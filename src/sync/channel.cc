@@ -18,9 +18,17 @@ static_assert(sizeof(channel_core) <= 192);
 // ring_bytes_max: more than any machine has; keeps sums from overflowing.
 constexpr std::size_t ring_bytes_max = std::size_t{1} << 47;
 
+// next_number: machines take them in batches: all processors would want the counter's cache line.
 std::uint64_t next_number() noexcept {
-  static base::atomic<std::uint64_t> last{0};
-  return last.fetch_add(1, base::relaxed) + 1;  // relaxed: only uniqueness matters
+  constexpr std::uint64_t batch = 16;
+  static base::atomic<std::uint64_t> next{1};  // relaxed, below: only uniqueness matters
+  sched::machine* m = sched::current_machine();
+  if (m == nullptr) return next.fetch_add(1, base::relaxed);
+  if (m->next_channel == m->end_channel) {
+    m->next_channel = next.fetch_add(batch, base::relaxed);
+    m->end_channel = m->next_channel + batch;
+  }
+  return m->next_channel++;
 }
 
 constexpr bool served(sched::token by) noexcept {
@@ -103,7 +111,7 @@ channel_core::~channel_core() {
 channel_core* channel_core::make_clock(std::int64_t due_ns, std::int64_t period_ns) {
   auto* c = new channel_core(0, sizeof(std::int64_t), nullptr);
   c->has_clock_ = true;
-  c->release(detail::sending_end);  // nobody sends
+  c->ends_.store(detail::receiving_end, base::relaxed);  // nobody sends; nobody else has it yet
   c->due_ns_ = due_ns;
   c->period_ns_ = period_ns;
   c->publish_look();

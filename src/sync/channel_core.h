@@ -106,7 +106,11 @@ class channel_core {
     if (ends_watched) [[unlikely]]
       return release_watched(which);
     // acq_rel: the last one sees all that the others did.
-    if (ends_.fetch_sub(which, base::acq_rel) == which) delete this;
+    if (is_only(which) || ends_.fetch_sub(which, base::acq_rel) == which) delete this;
+  }
+  // is_only: whether the caller's end is the last one, so that nobody waits here or ever will.
+  [[nodiscard]] bool is_only(detail::ends which) const noexcept {
+    return ends_.load(base::acquire) == which;  // acquire: what the others did is seen
   }
   // has: whether any of the ends `which` is left.
   [[nodiscard]] bool has(detail::ends which) const noexcept {

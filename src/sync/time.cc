@@ -43,6 +43,10 @@ result<void> sleep_until_ns(std::int64_t deadline_ns, const limit& l) noexcept {
 timer::timer(std::int64_t due_ns, std::int64_t period_ns)
     : channel_(sync::channel_core::make_clock(due_at(due_ns), period_ns)) {}
 
+timer::~timer() {
+  if (!channel_.core()->is_only(detail::receiving_end)) stop();
+}
+
 bool timer::set(std::int64_t due_ns, std::int64_t period_ns) noexcept {
   const sched::gate inside;
   return channel_.core()->set_clock(due_at(due_ns), period_ns);
