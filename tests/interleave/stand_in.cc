@@ -80,6 +80,7 @@ void cancel_source::remove(cancel_node&) noexcept { interleave::fail("no context
 namespace weft {
 
 sched::limits limit::raw() const noexcept { return {}; }
+void limit::source::drop() noexcept {}  // nothing here has a stop_token
 
 }  // namespace weft
 
