@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -170,6 +171,58 @@ TEST(poll_fd, empty_one_says_closed) {
   EXPECT_EQ(none.writable().error(), errc::closed);
   EXPECT_EQ(none.close().error(), errc::closed);
   EXPECT_EQ(none.native_handle(), -1);
+}
+
+// Who gives way stands in a queue of all when the network brings who runs in its place: a processor
+// that sleeps has to hear of it.
+void gives_way_to_the_network(priority p) {
+  weft::run(
+      [p] {
+        std::array<int, 2> ends{};
+        ASSERT_EQ(::pipe(ends.data()), 0);
+        poll_fd in = poll_fd::open(ends[0]).value();
+        const int rounds = scaled(200);
+        std::atomic<long> steps{0};
+        std::atomic<int> heard{0};
+        std::atomic<bool> over{false};
+        wait_group all;
+        all.add(1);
+        go({.priority = p}, [&] {
+          for (int sent = 0; !over; ++sent) {
+            // Long enough for the other processor to fall asleep.
+            const auto then = limit::clock::now();
+            while (!over && (heard < sent || limit::clock::now() - then < 1ms)) {
+              ++steps;
+              yield();
+            }
+            EXPECT_EQ(::write(ends[1], "", 1), 1);
+          }
+          all.done();
+        });
+        for (int i = 0; i < rounds; ++i) {
+          char byte = 0;
+          EXPECT_TRUE(in.read({&byte, 1}));
+          const long before = steps;
+          const auto give_up = limit::clock::now() + 10s;
+          while (steps == before && limit::clock::now() < give_up) {
+          }
+          EXPECT_NE(steps, before) << "round " << i;
+          if (steps == before) break;
+          ++heard;
+        }
+        over = true;
+        all.wait().value();
+        ::close(ends[1]);
+      },
+      {.max_procs = 2});
+}
+
+TEST(poll_fd, high_ones_that_give_way_to_who_comes_from_there_go_on) {
+  gives_way_to_the_network(priority::high);
+}
+
+TEST(poll_fd, background_that_gives_way_to_who_comes_from_there_goes_on) {
+  gives_way_to_the_network(priority::background);
 }
 
 }  // namespace

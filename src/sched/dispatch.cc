@@ -139,8 +139,11 @@ void scheduler::run_from_home(machine& m, goroutine& g) noexcept {
     case deferred_action::yield:
       g->running_to_runnable();
       m.owner->push_root(m, *g);
-      // The machine runs another one now, perhaps for long. At home it looks at its queues itself.
-      if (m.current != nullptr || m.p == nullptr || m.bound() || m.worn) m.owner->wake_processor();
+      // The machine runs another one now, perhaps for long. At home it looks at its own queues
+      // itself, but not at those of all, which others may have missed this one in.
+      if (m.current != nullptr || m.p == nullptr || m.bound() || m.worn ||
+          m.owner->shared_work_visible())
+        m.owner->wake_processor();
       return;
     case deferred_action::end:
       arch::sanitizer::end_apart(g->stack->fiber, g->stack->low,

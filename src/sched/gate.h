@@ -44,10 +44,16 @@ class [[nodiscard]] gate {
   goroutine* const caller_;
 };
 
-// count_operation: for an operation that may wait, and does without a gate if it need not: false if
-// it is the turn of others, so that it has to come in.
+// may_stay_out: for an operation that does without a gate if it touches nothing of the runtime:
+// false if the machine is revoked: what may wait gives way then, and who outlives run() stops.
+[[nodiscard]] inline bool may_stay_out(const machine& here) noexcept {
+  // relaxed: as in enter_runtime(), but a hint: whoever stays out has nothing that could be taken.
+  return !arch::sanitizer::apart && !here.revoked.load(base::relaxed);
+}
+
+// count_operation: the same of one that may wait: false also if it is the turn of others.
 [[nodiscard]] inline bool count_operation(machine& here) noexcept {
-  if (arch::sanitizer::apart || here.operations_left <= 1) return false;
+  if (!may_stay_out(here) || here.operations_left <= 1) return false;
   --here.operations_left;
   return true;
 }

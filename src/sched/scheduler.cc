@@ -44,9 +44,10 @@
 // it would tear them apart: each turn would then cost a wake-up and cold caches; and whoever
 // looked, left it and went to sleep would be woken by the next push, a futex and an interrupt every
 // few microseconds. So who finds no more than one goroutine with somebody sleeps for lone_nap_ns,
-// spinning still, so that no push wakes another meanwhile, and takes it only if nothing was
-// dispatched there (is_stuck). What is queued elsewhere meanwhile waits as long, at most. Go does
-// the same for its runnext, with usleep(3).
+// spinning still, so that no push wakes another meanwhile, and takes it only if nobody parked or
+// ended there (is_stuck): those who merely yield to each other do not need each other. What is
+// queued elsewhere meanwhile waits as long, at most. Go does the same for its runnext, with
+// usleep(3).
 //
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
@@ -452,16 +453,19 @@ goroutine* scheduler::steal(machine& m) noexcept {
   return nullptr;
 }
 
-// is_stuck: whether who holds the processor dispatches nothing for as long as we sleep.
+// is_stuck: whether nobody parks or ends on the machine that holds the processor for as long as we
+// sleep.
 bool scheduler::is_stuck(const processor& p) noexcept {
-  const auto dispatched = [&p] {
+  const auto gone = [&p]() -> std::uint64_t {
     const machine* holder = p.holder.load(base::acquire);
-    return holder != nullptr ? holder->dispatches.get() : 0;
+    if (holder == nullptr) return 0;
+    // relaxed: a count.
+    return holder->parks + static_cast<std::uint64_t>(holder->ended.load(base::relaxed));
   };
-  const auto before = dispatched();
+  const auto before = gone();
   base::atomic<std::uint32_t> never{0};
   base::futex_wait(never, 0, lone_nap_ns);
-  return dispatched() == before;
+  return gone() == before;
 }
 
 // steal_from: the older half of what the victim has: one to run, the rest into our roots. If it has

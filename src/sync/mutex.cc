@@ -301,7 +301,7 @@ bool mutex::try_lock() noexcept {
 
 void mutex::unlock() noexcept {
   sched::machine* here = sched::current_machine();
-  if (here != nullptr && !arch::sanitizer::apart) [[likely]] {
+  if (here != nullptr && sched::may_stay_out(*here)) [[likely]] {
     if (core_of(core_).leave_alone(sync::owner_for(*here->current))) return;
   }
   unlock_inside(core_of(core_), here);

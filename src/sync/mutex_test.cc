@@ -176,6 +176,28 @@ TEST(mutex, limits_that_race_with_unlocks_lose_no_wakeup) {
   });
 }
 
+// If the kernel puts it aside there, it may be out when run() returns (sched/lifecycle.cc); then it
+// gets as far as the next time.
+TEST(mutex, who_takes_it_again_and_again_stops_when_main_returns) {
+  static mutex m;
+  static std::atomic<long> taken{0};
+  weft::run([] {
+    go([] {
+      for (;;) {
+        const std::scoped_lock hold(m);
+        ++taken;
+        const auto then = limit::clock::now();
+        while (limit::clock::now() - then < 50us) {
+        }
+      }
+    });
+    wait_until([] { return taken > 0; });
+  });
+  const long then = taken;
+  std::this_thread::sleep_for(50ms);
+  EXPECT_LE(taken - then, 1);
+}
+
 using mutex_death = ::testing::Test;
 
 TEST(mutex_death, unlocking_what_is_not_locked_ends_the_process) {
