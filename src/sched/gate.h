@@ -1,6 +1,7 @@
 #pragma once
 
-// gate: every public operation stands inside one while it is in the runtime. It tells the monitor
+// gate: every public operation stands inside one while it is in the runtime; a mutex that nobody
+// has, or waits for, is no more than a word and does without (may_stay_out). It tells the monitor
 // whether a machine is in user code (its processor may be taken) or inside (it may not): an odd or
 // even sequence per machine.
 //

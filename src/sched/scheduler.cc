@@ -44,10 +44,10 @@
 // it would tear them apart: each turn would then cost a wake-up and cold caches; and whoever
 // looked, left it and went to sleep would be woken by the next push, a futex and an interrupt every
 // few microseconds. So who finds no more than one goroutine with somebody sleeps for lone_nap_ns,
-// spinning still, so that no push wakes another meanwhile, and takes it only if nobody parked or
-// ended there (is_stuck): those who merely yield to each other do not need each other. What is
-// queued elsewhere meanwhile waits as long, at most. Go does the same for its runnext, with
-// usleep(3).
+// spinning still, so that no push wakes another meanwhile, and leaves it if many parked there in
+// that time: their turns are shorter than a wake-up (short_turns). Those who merely yield do not
+// need each other. It naps once, then looks everywhere again. Go naps as well, for its runnext, and
+// then takes what it finds there.
 //
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
@@ -75,9 +75,10 @@ constexpr int looks_max = 6;
 constexpr std::size_t migrate_scan_max = 256;
 constexpr int steal_passes = 4;
 constexpr std::size_t completions_max = 128;
-// lone_nap_ns: how long the only goroutine that somebody else has queued is left to him: he is
-// probably about to park and run it. (Go: usleep(3), which is 53 us.)
+// lone_nap_ns: how long the only goroutine that somebody else has queued is left to him at least.
 constexpr std::int64_t lone_nap_ns = 50'000;
+// short_turns_min: this many in a nap are 5 us each, about what it costs to wake a thread.
+constexpr std::uint64_t short_turns_min = 10;
 // idle_machine_ns: after which a machine ends that nobody needed.
 constexpr std::int64_t idle_machine_ns = 5'000'000'000;
 constexpr std::int64_t idle_machine_retake_ns = 500'000;  // of the test mode
@@ -435,6 +436,7 @@ goroutine* scheduler::steal(machine& m) noexcept {
   const auto n = processors_.size();
   for (int pass = 0; pass < steal_passes; ++pass) {
     const bool last_pass = pass == steal_passes - 1;
+    bool may_nap = last_pass;
     const auto start = static_cast<std::size_t>(m.random()) % n;
     for (std::size_t i = 0; i < n; ++i) {
       if (stopping()) return nullptr;
@@ -444,7 +446,7 @@ goroutine* scheduler::steal(machine& m) noexcept {
         if (goroutine* g = m.p->roots.take()) return g;
       }
       if (&victim == m.p) continue;
-      if (goroutine* g = steal_from(m, victim, last_pass)) {
+      if (goroutine* g = steal_from(m, victim, may_nap)) {
         m.steals.bump();
         return g;
       }
@@ -453,24 +455,24 @@ goroutine* scheduler::steal(machine& m) noexcept {
   return nullptr;
 }
 
-// is_stuck: whether nobody parks or ends on the machine that holds the processor for as long as we
-// sleep.
-bool scheduler::is_stuck(const processor& p) noexcept {
-  const auto gone = [&p]() -> std::uint64_t {
+// short_turns: whether many park or end, in the time that we sleep, on the machine that holds the
+// processor.
+bool scheduler::short_turns(const processor& p) noexcept {
+  const auto turns = [&p]() -> std::uint64_t {
     const machine* holder = p.holder.load(base::acquire);
     if (holder == nullptr) return 0;
     // relaxed: a count.
     return holder->parks + static_cast<std::uint64_t>(holder->ended.load(base::relaxed));
   };
-  const auto before = gone();
+  const auto before = turns();
   base::atomic<std::uint32_t> never{0};
   base::futex_wait(never, 0, lone_nap_ns);
-  return gone() == before;
+  return turns() - before >= short_turns_min;
 }
 
-// steal_from: the older half of what the victim has: one to run, the rest into our roots. If it has
-// only one, that is taken in the last pass, and only if the victim goes on with none for a while.
-goroutine* scheduler::steal_from(machine& m, processor& victim, bool last_pass) noexcept {
+// steal_from: the older half of what the victim has: one to run, the rest into our roots. The only
+// one it has is taken where may_nap, and only from turns that are long.
+goroutine* scheduler::steal_from(machine& m, processor& victim, bool& may_nap) noexcept {
   bool contended = false;
   const auto take = [&]() -> goroutine* {
     if (goroutine* g = victim.roots.take(&contended)) return g;
@@ -478,7 +480,7 @@ goroutine* scheduler::steal_from(machine& m, processor& victim, bool last_pass) 
   };
   const auto queued = victim.roots.size() + victim.young.size();
   if (queued == 0) return nullptr;
-  if (queued == 1 && (!last_pass || !is_stuck(victim))) return nullptr;
+  if (queued == 1 && (!std::exchange(may_nap, false) || short_turns(victim))) return nullptr;
   const auto half = (victim.roots.size() + victim.young.size()) / 2;
   goroutine* first = take();
   for (std::uint32_t i = 1; first != nullptr && i < half; ++i) {

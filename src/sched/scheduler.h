@@ -210,8 +210,8 @@ class scheduler {
   goroutine* look_outside(machine& m) noexcept;
   [[nodiscard]] bool may_steal(const machine& m) const noexcept;
   goroutine* steal(machine& m) noexcept;
-  [[nodiscard]] static bool is_stuck(const processor& p) noexcept;
-  goroutine* steal_from(machine& m, processor& victim, bool last_pass) noexcept;
+  [[nodiscard]] static bool short_turns(const processor& p) noexcept;
+  goroutine* steal_from(machine& m, processor& victim, bool& may_nap) noexcept;
   void go_idle(machine& m) noexcept;
   void rest(machine& m) noexcept;
   void sleep_in_poller(machine& m) noexcept;
