@@ -52,7 +52,8 @@
 // Rejected. A wake-up for every push: measured elsewhere at 30 to 60% of a server's time. A spinner
 // always waking another when it finds work (Go): we wake only for work that is there to be seen.
 //
-// Tests: scheduler_test.cc, tests/model/sleep.pml (verifies; fails without either barrier).
+// Tests: scheduler_test.cc, tests/model/sleep.pml (verifies; fails without either barrier),
+// tests/model/yield.pml (who goes on with another goroutine, and tells nobody).
 
 #include "sched/scheduler.h"
 
