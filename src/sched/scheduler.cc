@@ -623,24 +623,21 @@ void scheduler::queue_woken(machine& m, wake_list& woken, trace::source by) noex
     } else {
       push_root(m, *static_cast<goroutine*>(w));
     }
+    if (m.owner == nullptr) end_visit();  // the monitor's, who is no machine of ours
     ++queued;
   }
   if (queued > 1 || (queued == 1 && (m.p == nullptr || modes_.migrate))) wake_processor();
 }
 
+// make_runnable: the visit of a caller who is none of ours ends here (wake_list.h, I1).
 void scheduler::make_runnable(goroutine& g) noexcept {
   trace::readied(g, trace::source::caller);
   machine* m = current_machine();
   const bool ours = m != nullptr && m->owner == this;
-  // Once queued, the goroutine may run to the end of run(): a foreign thread keeps the scheduler
-  // until it is through.
-  if (!ours) {
-    begin_visit();
-    // seq_cst: behind the count; either we see the end, or the end sees us (stop_all).
-    if (stopping_.load(base::seq_cst)) {
-      end_visit();
-      return;
-    }
+  // seq_cst: behind the visit's count; either we see the end, or the end sees us (stop_all).
+  if (!ours && stopping_.load(base::seq_cst)) {
+    end_visit();
+    return;
   }
   if (ours && m->p != nullptr && !modes_.migrate) {
     push_young(*m, g);

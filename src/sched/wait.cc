@@ -143,23 +143,14 @@ void ready(waiter& w) noexcept {
   base::futex_wake(proxy.awake, 1);
 }
 
-// fire_many: the first one may be the main of another runtime, whose records are gone when it ends:
-// so a foreign runtime is kept until all its goroutines are delivered.
+void wake_list::keep_runtime(waiter& w) noexcept {
+  scheduler* owner = static_cast<goroutine&>(w).owner;
+  const machine* here = current_machine();
+  if (here == nullptr || here->owner != owner) owner->begin_visit();
+}
+
 void wake_list::fire_many() noexcept {
-  const scheduler* here = current_scheduler();
-  const auto foreign = [here](waiter& w) -> scheduler* {
-    if (w.is_thread()) return nullptr;
-    scheduler* owner = static_cast<goroutine&>(w).owner;
-    return owner != here ? owner : nullptr;
-  };
-  for (waiter* w = first_; w != nullptr; w = w->link) {
-    if (scheduler* s = foreign(*w)) s->begin_visit();
-  }
-  while (waiter* w = take()) {
-    scheduler* s = foreign(*w);
-    ready(*w);
-    if (s != nullptr) s->end_visit();
-  }
+  while (waiter* w = take()) ready(*w);
 }
 
 wait::wait(wait_reason reason, const void* object) noexcept

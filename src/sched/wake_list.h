@@ -2,13 +2,19 @@
 
 // wake_list: the waiters that somebody has claimed under a lock and must make runnable after it let
 // the lock go ("no ready() under a runtime lock").
+//
+// I1  Who claims a goroutine of another runtime begins a visit there, still under the lock, which
+//     ends when it is queued. For main may be among those who were claimed: it may go on as soon as
+//     the lock is free, and run() return.
+//
+// Tests: stress_test.cc (a_thread_that_wakes_main_and_others_outlives_their_runtime).
 
 #include "sched/waiter.h"
 
 namespace weft::sched {
 
-// ready: makes a waiter that was claimed parked runnable (a goroutine) or wakes it (a thread).
-// Never waits, never switches. Callers hold no runtime lock.
+// ready: makes a waiter that was claimed parked runnable (a goroutine) or wakes it (a thread), and
+// ends the visit (I1). Never waits, never switches. Callers hold no runtime lock.
 void ready(waiter& w) noexcept;
 
 class wake_list {
@@ -26,6 +32,7 @@ class wake_list {
   }
 
   void push(waiter& w) noexcept {
+    if (!w.is_thread()) keep_runtime(w);
     w.link = nullptr;
     if (last_ == nullptr) {
       first_ = &w;
@@ -57,6 +64,7 @@ class wake_list {
 
  private:
   void fire_many() noexcept;
+  static void keep_runtime(waiter& w) noexcept;
 
   waiter* first_ = nullptr;
   waiter* last_ = nullptr;

@@ -32,6 +32,8 @@ void ready(waiter& w) noexcept {
   static_cast<standing_record&>(w).awake.store(1, base::release);
 }
 
+void wake_list::keep_runtime(waiter&) noexcept {}  // there is none
+
 void wake_list::fire_many() noexcept {
   while (waiter* w = take()) ready(*w);
 }
