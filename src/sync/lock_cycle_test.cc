@@ -76,6 +76,7 @@ TEST(lock_cycle_death, is_told_while_somebody_loads_a_library) {
   if (retaken()) GTEST_SKIP() << "threads are started all the time, which waits for the linker";
   expect_cycle(
       [] {
+        have_spare_machines();
         const arch_test::loading now;
         mutex m;
         m.lock();

@@ -530,6 +530,7 @@ TEST(scope_trace, waits_for_nobody_who_loads_a_library) {
     scope s;
     s.go([] { throw_from_here(); });
     EXPECT_EQ(text_thrown([&] { static_cast<void>(s.join()); }), "traced");
+    have_spare_machines();
     const arch_test::loading now;
     EXPECT_TRUE(passes_through(s.failure_trace(), throw_from_here)) << s.failure_trace();
   });

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <weft/go.h>
 #include <weft/runtime.h>
+#include <weft/wait_group.h>
 
 #include <atomic>
 #include <chrono>
@@ -79,6 +80,15 @@ inline void join_from_goroutine(std::thread& t) {
 // wait_until_monitor_sleeps: on a plain thread, while the processors of `s` are busy.
 inline void wait_until_monitor_sleeps(const sched::scheduler& s) {
   while (!s.monitor_sleeps()) std::this_thread::yield();
+}
+
+// have_spare_machines: some threads of the runtime that others need no more: while a library is
+// loaded nobody can start one, and a processor may be taken from who is slow.
+inline void have_spare_machines() {
+  wait_group all;
+  for (int i = 0; i < 4; ++i)
+    all.go([] { blocking([] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }); });
+  EXPECT_TRUE(all.wait());
 }
 
 // retaken: whether processors are taken at every opportunity: then the first that is ready runs at
